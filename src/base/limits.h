@@ -1,0 +1,79 @@
+// Every maximum of the program. Sources: flow-spec "Limits" and rest-api, see docs/formats.md.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+
+namespace base::limits {
+
+using namespace std::chrono_literals;
+
+// HTTP server
+inline constexpr std::size_t body_bytes_max = 8u << 20;
+inline constexpr std::size_t header_bytes_max = 32u << 10;
+inline constexpr std::size_t connections_max = 4096;
+inline constexpr std::size_t request_queue_max = 1024;  // complete requests waiting for a worker
+inline constexpr std::size_t request_workers = 8;
+inline constexpr auto header_timeout = 10s;  // first byte of a request to the end of its header
+inline constexpr auto body_timeout = 60s;    // end of the header to the end of the body
+inline constexpr auto write_timeout = 30s;   // without progress
+inline constexpr auto idle_timeout = 75s;    // between requests of a kept connection
+inline constexpr std::size_t page_items_max = 1000;
+inline constexpr std::size_t page_items_default = 100;
+inline constexpr std::size_t query_bytes_max = 8u << 10;
+
+// Documents and values
+inline constexpr std::size_t json_depth_max = 64;
+inline constexpr std::size_t spec_bytes_max = 4u << 20;
+inline constexpr std::size_t tasks_max = 10'000;
+inline constexpr std::size_t parameters_bytes_max = 1u << 20;
+inline constexpr std::size_t inline_value_bytes_max = 64u << 10;  // above: object storage
+inline constexpr std::size_t value_bytes_max = 64u << 20;
+inline constexpr std::size_t answer_value_bytes_max = 4u << 10;  // in GET /runs/{id}, above: a reference
+inline constexpr std::size_t answer_task_runs_max = 1000;
+inline constexpr std::size_t text_bytes_max = 4u << 10;  // descriptions, reasons
+inline constexpr std::size_t error_bytes_max = 8u << 10;
+
+// Runs
+inline constexpr int retries_max = 100;
+inline constexpr int recoveries_max = 3;  // lost attempts of one task, then quarantine
+inline constexpr int max_parallel_default = 64;
+inline constexpr int max_parallel_max = 10'000;
+inline constexpr std::size_t inbox_max = 10'000;
+inline constexpr std::size_t batch_events_max = 1000;
+inline constexpr std::size_t wait_seconds_max = 600;
+inline constexpr std::size_t live_runs_max = 100'000;
+inline constexpr std::size_t finish_journal_rows_max = 500;   // deleted in the finishing commit
+inline constexpr std::size_t task_chunk_rows_max = 1000;      // task runs a row of run_tasks
+inline constexpr std::size_t task_chunk_bytes_max = 1u << 20;
+inline constexpr std::size_t idempotency_key_bytes_max = 255;
+
+// Processes and logs
+inline constexpr std::size_t processes_per_core = 4;
+inline constexpr auto stop_grace = 5s;  // SIGTERM to SIGKILL
+inline constexpr std::size_t log_line_bytes_max = 64u << 10;
+inline constexpr std::size_t log_bytes_max = 100u << 20;  // a task run
+inline constexpr std::size_t log_chunk_bytes_max = 64u << 10;
+inline constexpr auto log_flush_interval = 200ms;
+
+// Store
+inline constexpr std::size_t write_rows_max = 1000;
+inline constexpr auto write_slice = 5ms;
+inline constexpr std::size_t writer_queue_max = 10'000;
+inline constexpr int readers_max = 4;
+inline constexpr int checkpoint_pages_idle = 4000;
+inline constexpr int checkpoint_pages_hard = 8000;
+inline constexpr std::uint64_t free_disk_bytes_min = 64u << 20;
+
+// People
+inline constexpr std::size_t email_bytes_max = 254;
+inline constexpr std::size_t password_bytes_min = 12;
+inline constexpr std::size_t password_bytes_max = 1024;
+inline constexpr auto access_token_ttl = 24h;
+inline constexpr int rate_limit_per_minute = 120;
+inline constexpr int rate_limit_burst = 200;
+inline constexpr std::size_t rate_limit_clients_max = 100'000;
+inline constexpr std::size_t login_backoff_entries_max = 10'000;
+
+}  // namespace base::limits

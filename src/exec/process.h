@@ -1,0 +1,100 @@
+// Processes of attempts. A small spawner process (see spawner.cc) starts them, so that the server
+// itself never forks, and ends every one of them when the server dies.
+#pragma once
+
+#include <sys/types.h>
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/limits.h"
+#include "base/result.h"
+
+namespace exec {
+
+/// What standard output is for. Standard error is always log lines.
+enum class OutputMode {
+  log,     // lines of the log
+  result,  // the result itself, not logged (transform)
+};
+
+struct ProcessSpec {
+  std::vector<std::string> argv;  // argv[0] is a path or is looked up in the PATH of `environment`
+  std::vector<std::string> environment;  // "NAME=value", the whole of it
+  std::string working_directory;         // must exist
+  std::string stdin_data;
+  OutputMode stdout_mode = OutputMode::log;
+  bool result_channel = false;  // file descriptor 3 of the process is a pipe for its result
+  std::size_t result_bytes_max = base::limits::value_bytes_max;
+  std::size_t memory_bytes_max = 0;  // RLIMIT_AS; 0: not limited
+  std::size_t cpu_seconds_max = 0;   // RLIMIT_CPU; 0: not limited
+  std::size_t file_bytes_max = 0;    // RLIMIT_FSIZE; 0: not limited
+  std::chrono::milliseconds stop_grace = base::limits::stop_grace;
+};
+
+struct LogLine {
+  base::Timestamp time;
+  bool from_stderr = false;
+  bool cut = false;  // longer than limits::log_line_bytes_max, the rest is dropped
+  std::string text;  // bytes as written, without the line end
+};
+
+struct ProcessEnd {
+  std::optional<base::Error> start_error;  // the process never ran: no such program, no directory
+  int exit_code = 0;                       // valid when signal == 0
+  int signal = 0;
+  bool stopped = false;           // stop() was called before it ended
+  bool result_too_large = false;  // beyond result_bytes_max; the process was killed
+  std::string result;             // of the result channel, or of stdout in OutputMode::result
+  bool left_children = false;     // it ended and left processes behind, which were ended too
+};
+
+/// Callbacks come from the host's thread, lines in order, `on_end` last and exactly once, only when
+/// nothing that the process started lives any more.
+struct ProcessCallbacks {
+  std::function<void(std::vector<LogLine>)> on_lines;
+  std::function<void(ProcessEnd)> on_end;
+};
+
+using ProcessId = std::uint64_t;  // never reused within one host
+
+struct ProcessHostOptions {
+  std::string spawner_path;    // program to run as the spawner: this program
+  std::string data_directory;  // holds spawner.lock
+  std::chrono::milliseconds lock_wait = std::chrono::seconds(10);
+};
+
+class ProcessHost {
+ public:
+  /// Starts the spawner and waits for its lock: the spawner of a server that died just before holds
+  /// it until everything it had started is gone. Error `unavailable` when it does not come in time.
+  static base::Result<std::unique_ptr<ProcessHost>> create(ProcessHostOptions options,
+                                                           base::Clock& clock);
+  /// Ends every process and the spawner.
+  ~ProcessHost();
+
+  /// Thread-safe, does not block. Errors arrive in on_end.
+  ProcessId start(ProcessSpec spec, ProcessCallbacks callbacks);
+  /// SIGTERM to everything the process started, after the grace SIGKILL. Thread-safe; an unknown or
+  /// ended id is ignored.
+  void stop(ProcessId id);
+  /// Called once, from the host's thread, if the spawner itself dies: every process is then reported
+  /// ended with signal SIGKILL, and start() answers with start_error.
+  void on_spawner_death(std::function<void()> callback);
+
+ private:
+  class Impl;
+  explicit ProcessHost(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+/// Body of the spawner process: `dagy spawner <socket fd> <lock path>`. Returns its exit code.
+int run_spawner(int socket, const std::string& lock_path);
+
+}  // namespace exec

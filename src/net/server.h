@@ -1,0 +1,101 @@
+// The HTTP/1.1 server: keep-alive, limits, a bounded pool of workers. It knows nothing of flows.
+//
+// Loop threads parse and write; a complete request goes to a bounded queue and one of the workers
+// calls the handler there. A handler answers through its Responder, at once or later, from any
+// thread, so that a long wait holds no thread. A full queue answers 503 with Retry-After; a slow
+// client holds a connection, never a worker.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/limits.h"
+#include "base/result.h"
+
+namespace net {
+
+struct Header {
+  std::string name;  // lower case in requests
+  std::string value;
+};
+
+struct Request {
+  std::string method;  // upper case
+  std::string path;    // as sent (still percent-encoded), without query
+  std::string query;   // as sent, without '?'
+  std::vector<Header> headers;
+  std::string body;
+  std::string client_ip;   // of the peer, without port
+  std::string request_id;  // "req_" + ULID, or a well-formed X-Request-Id of the client
+
+  /// Value of the first header of that lower-case name, or "".
+  std::string_view header(std::string_view name) const;
+};
+
+struct Response {
+  int status = 200;
+  std::string content_type = "application/json";
+  std::vector<Header> headers;
+  std::string body;
+};
+
+/// Answers one request exactly once; later calls do nothing. Thread-safe. If every copy is destroyed
+/// unanswered the client gets 500.
+class Responder {
+ public:
+  class State;
+  explicit Responder(std::shared_ptr<State> state) : state_(std::move(state)) {}
+  void send(Response response) const;
+  /// True once the client has gone; a waiter may then be dropped.
+  bool client_gone() const;
+
+ private:
+  std::shared_ptr<State> state_;
+};
+
+using Handler = std::function<void(Request, Responder)>;
+/// Turns a refusal of the server itself (400, 408, 413, 431, 503, 500) into the API's error shape.
+using ErrorPage = std::function<Response(int status, std::string_view message)>;
+
+struct ServerOptions {
+  std::string address = "127.0.0.1";
+  std::uint16_t port = 8000;  // 0: any free port, see port()
+  int loop_threads = 1;
+  std::size_t workers = base::limits::request_workers;
+  std::size_t request_queue_max = base::limits::request_queue_max;
+  std::size_t connections_max = base::limits::connections_max;
+  std::size_t header_bytes_max = base::limits::header_bytes_max;
+  std::size_t body_bytes_max = base::limits::body_bytes_max;
+  std::chrono::milliseconds header_timeout = base::limits::header_timeout;
+  std::chrono::milliseconds body_timeout = base::limits::body_timeout;
+  std::chrono::milliseconds write_timeout = base::limits::write_timeout;
+  std::chrono::milliseconds idle_timeout = base::limits::idle_timeout;
+  bool access_log = true;  // one base::log line a request: method, path, status, ms, bytes, ip, id
+};
+
+class Server {
+ public:
+  /// Binds and listens; error `unavailable` names address and port when they are taken.
+  static base::Result<std::unique_ptr<Server>> create(ServerOptions options, Handler handler,
+                                                      ErrorPage error_page);
+  ~Server();  // stops as stop() does
+
+  std::uint16_t port() const;
+  void start();
+  /// Graceful: no new connections, idle ones closed, requests under way answered with
+  /// "Connection: close" up to `drain`; what is left is cut. Blocks; safe to call twice.
+  void stop(std::chrono::milliseconds drain);
+
+ private:
+  class Impl;
+  explicit Server(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace net
