@@ -52,6 +52,7 @@ inline constexpr std::size_t idempotency_key_bytes_max = 255;
 // Processes and logs
 inline constexpr std::size_t processes_per_core = 4;
 inline constexpr auto stop_grace = 5s;  // SIGTERM to SIGKILL
+inline constexpr std::size_t process_request_bytes_max = 4u << 20;  // arguments and environment
 inline constexpr std::size_t log_line_bytes_max = 64u << 10;
 inline constexpr std::size_t log_bytes_max = 100u << 20;  // a task run
 inline constexpr std::size_t log_chunk_bytes_max = 64u << 10;

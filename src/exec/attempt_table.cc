@@ -1,0 +1,207 @@
+#include "exec/attempt_table.h"
+
+#include <fmt/format.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/wait.h>
+
+#include <algorithm>
+
+namespace exec {
+
+namespace {
+constexpr auto kill_again = std::chrono::milliseconds(20);
+constexpr int kill_all_pause_ms = 5;
+
+/// SIGTERM. A stopped process acts on nothing but SIGKILL, hence SIGCONT.
+void ask_groups(const std::vector<pid_t>& pids) {
+  signal_groups(pids, SIGTERM);
+  signal_groups(pids, SIGCONT);
+}
+
+void ask_each(const std::vector<pid_t>& pids) {
+  for (pid_t pid : pids) {
+    ::kill(pid, SIGTERM);
+    ::kill(pid, SIGCONT);
+  }
+}
+}  // namespace
+
+AttemptTable::AttemptTable(const base::Clock& clock, std::string marker_prefix)
+    : clock_(clock), marker_prefix_(std::move(marker_prefix)) {}
+
+void AttemptTable::start(const Request& request) {
+  ProcessId id = request.header.id;
+  auto outcome = launcher_.launch(request, fmt::format("{}{}{}", marker_name, marker_prefix_, id));
+  if (outcome.pid < 0) {
+    reports_.push_back(Report{ReportKind::not_started, outcome.stage, id, outcome.error});
+    return;
+  }
+  Attempt attempt;
+  attempt.main = outcome.pid;
+  attempt.grace = std::chrono::milliseconds(request.header.grace_ms);
+  attempt.report = Report{ReportKind::ended, StartStage::none, id};
+  children_[outcome.pid] = {id};
+  sessions_[outcome.pid] = id;
+  attempts_.emplace(id, std::move(attempt));
+}
+
+void AttemptTable::stop(ProcessId id) {
+  auto found = attempts_.find(id);
+  if (found == attempts_.end()) return;
+  Attempt& attempt = found->second;
+  if (attempt.main_alive) attempt.report.stopped = 1;
+  if (attempt.phase == Phase::running) ask(id, attempt);
+}
+
+void AttemptTable::kill(ProcessId id) {
+  auto found = attempts_.find(id);
+  if (found != attempts_.end()) kill_now(id, found->second);
+}
+
+void AttemptTable::reap() {
+  Owners bereaved;
+  bool children_left = true;
+  for (;;) {
+    siginfo_t info{};
+    if (::waitid(P_ALL, 0, &info, WEXITED | WNOHANG) != 0) {
+      children_left = false;  // ECHILD: so there is no orphan either
+      break;
+    }
+    if (info.si_pid == 0) break;
+    auto child = children_.find(info.si_pid);
+    if (child == children_.end()) continue;
+    for (ProcessId id : child->second) note_exit(id, info.si_pid, info.si_code, info.si_status);
+    bereaved.insert(bereaved.end(), child->second.begin(), child->second.end());
+    children_.erase(child);
+  }
+  if (children_left) adopt_orphans(bereaved);
+  for (ProcessId id : bereaved) settle(id);
+}
+
+void AttemptTable::note_exit(ProcessId id, pid_t pid, int code, int status) {
+  Attempt& attempt = attempts_.at(id);
+  --attempt.children;
+  if (!attempt.main_alive || pid != attempt.main) return;
+  attempt.main_alive = false;
+  (code == CLD_EXITED ? attempt.report.exit_code : attempt.report.signal) = status;
+}
+
+void AttemptTable::adopt_orphans(const Owners& bereaved) {
+  // What forks and exits without end is gone before it is looked at: hold it first.
+  bool hold = std::any_of(bereaved.begin(), bereaved.end(),
+                          [this](ProcessId id) { return is_killing(id); });
+  for (pid_t pid : own_children_.list()) {
+    if (children_.contains(pid)) continue;
+    if (hold) ::kill(pid, SIGSTOP);
+    auto stat = read_stat(pid);
+    // A zombie left nothing: its own children came to the spawner when it died.
+    if (stat && stat->state != 'Z' && stat->state != 'X') adopt(pid, *stat, bereaved);
+    if (hold) ::kill(pid, SIGCONT);
+  }
+}
+
+void AttemptTable::adopt(pid_t pid, const ProcessStat& stat, const Owners& bereaved) {
+  Owners owners = bereaved;
+  std::vector<pid_t> tree;
+  append_tree(pid, tree);
+  if (ProcessId owner = owner_of(pid, stat); owner != 0) {
+    owners = {owner};
+    Attempt& attempt = attempts_.at(owner);
+    if (attempt.phase == Phase::killing) signal_groups(tree, SIGKILL);
+    if (attempt.phase == Phase::asked) {
+      std::erase_if(tree, [&](pid_t one) { return attempt.asked.contains(one); });
+      ask_each(tree);
+    }
+  } else {
+    // It hides whose it is. It dies at once, and whoever it may belong to waits for that.
+    signal_groups(tree, SIGKILL);
+  }
+  std::sort(owners.begin(), owners.end());
+  owners.erase(std::unique(owners.begin(), owners.end()), owners.end());
+  for (ProcessId id : owners) ++attempts_.at(id).children;
+  children_[pid] = std::move(owners);
+}
+
+ProcessId AttemptTable::owner_of(pid_t pid, const ProcessStat& stat) const {
+  auto session = sessions_.find(stat.session);
+  if (session != sessions_.end()) return session->second;
+  auto marked = marked_attempt(pid, marker_prefix_);
+  return marked && attempts_.contains(*marked) ? *marked : 0;
+}
+
+void AttemptTable::settle(ProcessId id) {
+  auto found = attempts_.find(id);
+  if (found == attempts_.end()) return;
+  Attempt& attempt = found->second;
+  if (attempt.main_alive) return;
+  if (attempt.children == 0) {
+    reports_.push_back(attempt.report);
+    auto session = sessions_.find(attempt.main);
+    if (session != sessions_.end() && session->second == id) sessions_.erase(session);
+    attempts_.erase(found);
+  } else if (attempt.phase == Phase::running) {
+    attempt.report.left_children = 1;
+    ask(id, attempt);
+  }
+}
+
+void AttemptTable::ask(ProcessId id, Attempt& attempt) {
+  attempt.phase = Phase::asked;
+  attempt.due = clock_.steady() + attempt.grace;
+  auto pids = processes_of(id, attempt);
+  attempt.asked.insert(pids.begin(), pids.end());
+  ask_groups(pids);
+}
+
+void AttemptTable::kill_now(ProcessId id, Attempt& attempt) {
+  attempt.phase = Phase::killing;
+  attempt.due = clock_.steady() + kill_again;
+  signal_groups(processes_of(id, attempt), SIGKILL);
+}
+
+std::vector<pid_t> AttemptTable::processes_of(ProcessId id, const Attempt& attempt) const {
+  std::vector<pid_t> pids;
+  if (attempt.children == 1 && attempt.main_alive) {
+    append_tree(attempt.main, pids);
+    return pids;
+  }
+  for (const auto& [pid, owners] : children_) {
+    if (std::find(owners.begin(), owners.end(), id) != owners.end()) append_tree(pid, pids);
+  }
+  return pids;
+}
+
+void AttemptTable::on_time() {
+  auto now = clock_.steady();
+  for (auto& [id, attempt] : attempts_) {
+    if (attempt.phase != Phase::running && attempt.due <= now) kill_now(id, attempt);
+  }
+}
+
+int AttemptTable::wait_ms() const {
+  auto first = base::SteadyTime::max();
+  for (const auto& [id, attempt] : attempts_) {
+    if (attempt.phase != Phase::running) first = std::min(first, attempt.due);
+  }
+  if (first == base::SteadyTime::max()) return -1;
+  auto wait = std::chrono::ceil<std::chrono::milliseconds>(first - clock_.steady());
+  return static_cast<int>(std::clamp<std::int64_t>(wait.count(), 0, 3'600'000));
+}
+
+void kill_all_descendants() {
+  OwnChildren own_children;
+  for (;;) {
+    std::vector<pid_t> all;
+    for (pid_t child : own_children.list()) append_tree(child, all);
+    signal_groups(all, SIGKILL);
+    siginfo_t info{};
+    do {
+      info.si_pid = 0;
+      if (::waitid(P_ALL, 0, &info, WEXITED | WNOHANG) != 0) return;  // ECHILD
+    } while (info.si_pid != 0);
+    ::poll(nullptr, 0, kill_all_pause_ms);
+  }
+}
+
+}  // namespace exec

@@ -1,0 +1,76 @@
+// The spawner's books: which processes belong to which attempt, how each ends, what is left behind.
+//
+// While the main process of an attempt lives, everything it started stays below it, because it is a
+// subreaper. When it dies, what is left becomes a child of the spawner: an orphan. Each orphan is
+// attributed to its attempt, and the attempt has ended when its main process and all orphans are
+// dead and reaped.
+#pragma once
+
+#include <deque>
+#include <unordered_map>
+#include <unordered_set>
+#include <vector>
+
+#include "base/clock.h"
+#include "exec/launch.h"
+#include "exec/process_tree.h"
+#include "exec/spawner_protocol.h"
+
+namespace exec {
+
+class AttemptTable {
+ public:
+  AttemptTable(const base::Clock& clock, std::string marker_prefix);
+
+  void start(const Request& request);
+  /// SIGTERM to everything of the attempt, after its grace SIGKILL. Unknown ids are ignored.
+  void stop(ProcessId id);
+  /// SIGKILL to everything of the attempt.
+  void kill(ProcessId id);
+  /// A child has died.
+  void reap();
+  /// What is due: the end of a grace period, another round of SIGKILL.
+  void on_time();
+  /// Milliseconds until on_time() has something to do; -1: nothing.
+  int wait_ms() const;
+  /// Reports to send, oldest first.
+  std::deque<Report>& reports() { return reports_; }
+
+ private:
+  enum class Phase { running, asked, killing };
+  struct Attempt {
+    Phase phase = Phase::running;
+    pid_t main = 0;
+    bool main_alive = true;
+    std::size_t children = 1;  // of the spawner: the main process and orphans
+    base::Duration grace{};
+    base::SteadyTime due{};  // when phase is not `running`
+    Report report;
+    std::unordered_set<pid_t> asked = {};  // have got SIGTERM
+  };
+  using Owners = std::vector<ProcessId>;
+
+  void note_exit(ProcessId id, pid_t pid, int code, int status);
+  void adopt_orphans(const Owners& bereaved);
+  void adopt(pid_t pid, const ProcessStat& stat, const Owners& bereaved);
+  ProcessId owner_of(pid_t pid, const ProcessStat& stat) const;
+  void settle(ProcessId id);
+  void ask(ProcessId id, Attempt& attempt);
+  void kill_now(ProcessId id, Attempt& attempt);
+  bool is_killing(ProcessId id) const { return attempts_.at(id).phase == Phase::killing; }
+  std::vector<pid_t> processes_of(ProcessId id, const Attempt& attempt) const;
+
+  const base::Clock& clock_;
+  std::string marker_prefix_;
+  Launcher launcher_;
+  OwnChildren own_children_;
+  std::unordered_map<ProcessId, Attempt> attempts_;
+  std::unordered_map<pid_t, Owners> children_;     // of the spawner, alive or not yet reaped
+  std::unordered_map<pid_t, ProcessId> sessions_;  // each attempt begins with a session of its own
+  std::deque<Report> reports_;
+};
+
+/// SIGKILL to all that descends from this process, until nothing of it is left.
+void kill_all_descendants();
+
+}  // namespace exec

@@ -1,0 +1,88 @@
+// What server and spawner say to each other: packets on a SOCK_SEQPACKET socket pair. Both ends are
+// the same program, so a packet is a plain struct in memory order, followed by strings.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "exec/process.h"
+#include "exec/unique_fd.h"
+
+namespace exec {
+
+struct Packet {
+  std::string bytes;
+  std::vector<UniqueFd> fds;
+};
+
+// Server to spawner.
+
+enum class RequestKind : std::uint32_t { start, stop, kill };
+
+struct RequestHeader {
+  RequestKind kind = RequestKind::start;
+  std::uint32_t has_stdin = 0;      // else /dev/null
+  std::uint32_t has_result = 0;     // a pipe as file descriptor 3
+  std::uint32_t payload_aside = 0;  // too big for a packet: in a memory file, the first descriptor
+  ProcessId id = 0;
+  std::uint64_t memory_bytes_max = 0;
+  std::uint64_t cpu_seconds_max = 0;
+  std::uint64_t file_bytes_max = 0;
+  std::int64_t grace_ms = 0;
+  std::uint32_t argument_count = 0;
+  std::uint32_t variable_count = 0;
+  std::uint64_t payload_bytes = 0;  // directory, arguments, variables, each ended by a zero byte
+};
+
+struct Request {
+  RequestHeader header;
+  std::string payload;
+  std::vector<UniqueFd> fds;  // stdin if any, stdout, stderr, result if any
+};
+
+/// A start request without its pipes. Errors: `invalid` for what no program can be started with,
+/// `too_large` beyond limits::process_request_bytes_max.
+base::Result<Packet> encode_start(ProcessId id, const ProcessSpec& spec);
+Packet encode_order(RequestKind kind, ProcessId id);
+/// Nothing if the packet is not one that the functions above make.
+std::optional<Request> decode_request(std::span<const char> bytes, std::vector<UniqueFd> fds);
+
+// Spawner to server.
+
+enum class ReportKind : std::uint32_t { ready, ended, not_started };
+
+/// Where a start failed.
+enum class StartStage : std::uint32_t { none, process, limits, directory, program };
+
+struct Report {
+  ReportKind kind = ReportKind::ready;
+  StartStage stage = StartStage::none;
+  ProcessId id = 0;
+  std::int32_t error = 0;  // errno of a failed start
+  std::int32_t exit_code = 0;
+  std::int32_t signal = 0;
+  std::uint16_t stopped = 0;
+  std::uint16_t left_children = 0;
+};
+
+// Transport. Neither function blocks.
+
+enum class Transfer { done, not_now, closed };
+
+Transfer send_packet(int socket, std::span<const char> bytes, std::span<const UniqueFd> fds);
+
+class PacketReader {
+ public:
+  PacketReader();
+  /// On `done`, `bytes` holds one packet until the next call.
+  Transfer receive(int socket, std::span<const char>& bytes, std::vector<UniqueFd>& fds);
+
+ private:
+  std::vector<char> buffer_;
+};
+
+}  // namespace exec

@@ -1,0 +1,116 @@
+// The main of this room's tests, which is also the spawner that they start, and test_host.h.
+#include <dirent.h>
+#include <fmt/format.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/check.h"
+#include "exec/test_host.h"
+
+namespace exec {
+
+namespace {
+constexpr auto patience = std::chrono::minutes(1);
+}
+
+ProcessCallbacks Witness::callbacks() {
+  return {[this](std::vector<LogLine> lines) {
+            base::MutexLock lock(mutex_);
+            EXPECT_FALSE(end_) << "lines after the end";
+            std::move(lines.begin(), lines.end(), std::back_inserter(lines_));
+            changed_.notify_all();
+          },
+          [this](ProcessEnd end) {
+            base::MutexLock lock(mutex_);
+            EXPECT_FALSE(end_) << "a second end";
+            end_ = std::move(end);
+            changed_.notify_all();
+          }};
+}
+
+ProcessEnd Witness::wait_end() {
+  base::MutexLock lock(mutex_);
+  auto deadline = std::chrono::steady_clock::now() + patience;
+  while (!end_) CHECK(changed_.wait_until(mutex_, deadline));
+  return *end_;
+}
+
+std::string Witness::wait_line(std::size_t n) {
+  base::MutexLock lock(mutex_);
+  auto deadline = std::chrono::steady_clock::now() + patience;
+  for (;;) {
+    std::size_t seen = 0;
+    for (const LogLine& line : lines_) {
+      if (!line.from_stderr && seen++ == n) return line.text;
+    }
+    CHECK(changed_.wait_until(mutex_, deadline));
+  }
+}
+
+std::vector<LogLine> Witness::lines() {
+  base::MutexLock lock(mutex_);
+  return lines_;
+}
+
+std::string Witness::output() {
+  std::string text;
+  for (const LogLine& line : lines()) {
+    if (!line.from_stderr) text.append(line.text).push_back('\n');
+  }
+  return text;
+}
+
+ScratchDirectory::ScratchDirectory() {
+  std::string pattern = std::filesystem::temp_directory_path() / "dagy-exec-XXXXXX";
+  CHECK(::mkdtemp(pattern.data()) != nullptr);
+  path_ = pattern;
+}
+
+ScratchDirectory::~ScratchDirectory() {
+  std::filesystem::remove_all(path_);
+}
+
+std::string own_program() {
+  return std::filesystem::read_symlink("/proc/self/exe");
+}
+
+ProcessHostOptions host_options(const std::string& directory) {
+  return {own_program(), directory, std::chrono::seconds(10)};
+}
+
+ProcessSpec shell(const std::string& script) {
+  ProcessSpec spec;
+  spec.argv = {"/bin/sh", "-c", script};
+  spec.environment = {"PATH=/usr/local/bin:/usr/bin:/bin"};
+  spec.working_directory = std::string("/");
+  return spec;
+}
+
+bool is_alive(pid_t pid) {
+  return ::kill(pid, 0) == 0;
+}
+
+std::size_t open_descriptors() {
+  auto entries = std::filesystem::directory_iterator("/proc/self/fd");
+  return static_cast<std::size_t>(std::distance(begin(entries), end(entries)));
+}
+
+ProcessTest::ProcessTest() {
+  auto host = ProcessHost::create(host_options(directory_.path()), clock_);
+  CHECK(host);
+  host_ = std::move(host).value();
+}
+
+ProcessEnd ProcessTest::run(ProcessSpec spec, Witness& witness) {
+  host_->start(std::move(spec), witness.callbacks());
+  return witness.wait_end();
+}
+
+}  // namespace exec
+
+int main(int argc, char** argv) {
+  if (auto code = exec::run_helper(argc, argv)) return *code;
+  testing::InitGoogleTest(&argc, argv);
+  return RUN_ALL_TESTS();
+}
