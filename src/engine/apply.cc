@@ -65,9 +65,10 @@ class Step {
   }
 
   void operator()(const Recovered&) {
-    for (TaskIndex i = 0; i < state_.tasks.size(); ++i) recover_task(i);
+    for (TaskIndex i = 0; i < state_.tasks.size(); ++i)
+      if (task(i).live) recover_attempt(i);
     if (state_.status == RunStatus::queued) return (*this)(Begin{});
-    set_run_timer();
+    rearm(state_, decision_.actions);
     advance();
   }
 
@@ -86,8 +87,8 @@ class Step {
   }
 
   void set_run_timer() {
-    if (state_.plan->timeout && !model::is_final(state_.status))
-      act(SetTimer{*state_.started_at + *state_.plan->timeout, {TimerKind::run_timeout, 0, 0}});
+    if (state_.plan->timeout)
+      act(SetTimer{now_ + *state_.plan->timeout, {TimerKind::run_timeout, 0, 0}});
   }
 
   void make_ready(TaskIndex i) { state_.ready.push_back(i); }
@@ -218,19 +219,10 @@ class Step {
     if (state_.plan->fail_fast && !model::is_final(state_.status)) cancel_open_tasks();
   }
 
-  void recover_task(TaskIndex i) {
-    const TaskState& t = task(i);
-    if (t.live) return recover_attempt(i);
-    if (t.status == TaskStatus::queued) act(RequestSlot{i});
-    if (t.status == TaskStatus::retrying) act(SetTimer{*t.retry_at, {TimerKind::retry, i, t.epoch}});
-  }
-
   void recover_attempt(TaskIndex i) {
     const TaskState& t = task(i);
     if (t.stopping) {
       record(AttemptGone{i, t.epoch});
-      if (t.status == TaskStatus::retrying)
-        act(SetTimer{*t.retry_at, {TimerKind::retry, i, t.epoch}});
     } else if (t.recoveries >= base::limits::recoveries_max) {
       fail_attempt_for_good(i);
     } else {
@@ -251,6 +243,22 @@ class Step {
 };
 
 }  // namespace
+
+void rearm(const RunState& state, std::vector<Action>& actions) {
+  if (state.plan->timeout && state.started_at && !model::is_final(state.status))
+    actions.push_back(
+        SetTimer{*state.started_at + *state.plan->timeout, {TimerKind::run_timeout, 0, 0}});
+  for (TaskIndex i = 0; i < state.tasks.size(); ++i) {
+    const TaskState& t = state.tasks[i];
+    const auto& timeout = state.plan->tasks[i].timeout;
+    if (t.status == TaskStatus::queued) actions.push_back(RequestSlot{i});
+    if (t.status == TaskStatus::retrying)
+      actions.push_back(SetTimer{*t.retry_at, {TimerKind::retry, i, t.epoch}});
+    if (t.live && !t.stopping && timeout)
+      actions.push_back(
+          SetTimer{*t.attempt_started_at + *timeout, {TimerKind::attempt_timeout, i, t.epoch}});
+  }
+}
 
 void apply(RunState& state, const Event& event, base::Timestamp now, Decision& decision) {
   std::visit(Step(state, now, decision), event);

@@ -80,4 +80,8 @@ struct Decision {
 /// them, to `decision`. An event that no longer fits (late, twice, another epoch) changes nothing.
 void apply(RunState& state, const Event& event, base::Timestamp now, Decision& decision);
 
+/// The requests for slots and the timers that a state implies; for a state that was read back while
+/// its attempts go on.
+void rearm(const RunState& state, std::vector<Action>& actions);
+
 }  // namespace engine
