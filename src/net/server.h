@@ -45,8 +45,8 @@ struct Response {
   std::string body;
 };
 
-/// Answers one request exactly once; later calls do nothing. Thread-safe. If every copy is destroyed
-/// unanswered the client gets 500.
+/// Answers one request exactly once; later calls do nothing. Thread-safe. If every copy is
+/// destroyed unanswered the client gets 500.
 class Responder {
  public:
   class State;

@@ -1,0 +1,106 @@
+// FlowSpec: the one JSON document that describes a flow, and its checks, all reported at once with
+// their paths. Source: flow-spec.md; the format is explained in docs/formats.md.
+#pragma once
+
+#include <array>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/fields.h"
+#include "model/node_type.h"
+
+namespace model {
+
+enum class ParameterType { string, integer, number, boolean, object, array };
+std::span<const base::EnumName> enum_names(ParameterType);
+
+struct ParameterSpec {
+  std::string name;
+  ParameterType type = ParameterType::string;
+  bool required = false;
+  std::optional<base::RawJson> default_value;
+  std::optional<std::vector<base::RawJson>> enumeration;
+  std::string description;
+  static const base::Fields& fields();
+};
+
+/// Where an input comes from: exactly one of literal, parameter, task (with path) and tasks.
+struct InputSource {
+  std::optional<base::RawJson> literal;
+  std::optional<std::string> parameter;
+  std::optional<std::string> task;
+  std::optional<std::string> path;                // RFC 6901, into the output of `task`
+  std::optional<std::vector<std::string>> tasks;  // the list of their outputs
+  static const base::Fields& fields();
+};
+
+/// Seconds before each further attempt; the last entry repeats. A number stands for one entry.
+struct RetryDelays {
+  std::vector<double> seconds = {0.0};
+};
+
+enum class TriggerRule { all_success };
+std::span<const base::EnumName> enum_names(TriggerRule);
+
+struct TaskSpec {
+  std::string id;
+  std::string name;
+  std::string description;
+  std::string type;
+  base::RawJson config = {"{}"};
+  std::map<std::string, std::string> tags;
+  std::vector<std::string> depends_on;
+  std::map<std::string, InputSource> inputs;
+  TriggerRule trigger_rule = TriggerRule::all_success;
+  int retries = 0;
+  RetryDelays retry_delay_seconds;
+  double retry_jitter_factor = 0;
+  std::optional<std::vector<std::string>> retry_on;
+  std::optional<double> timeout_seconds;
+  static const base::Fields& fields();
+};
+
+struct EdgeSpec {
+  std::string source;
+  std::string target;
+  static const base::Fields& fields();
+  auto operator<=>(const EdgeSpec&) const = default;
+};
+
+struct FlowSpec {
+  std::string name;
+  std::optional<std::string> version;
+  std::string description;
+  std::optional<std::string> namespace_name;
+  std::map<std::string, std::string> tags;
+  std::vector<ParameterSpec> parameters;
+  std::vector<TaskSpec> tasks;
+  std::optional<std::vector<EdgeSpec>> edges;
+  std::optional<std::vector<std::string>> outputs;
+  bool fail_fast = true;
+  int max_parallel = 64;
+  std::optional<double> timeout_seconds;
+  static const base::Fields& fields();
+};
+
+/// Reads and checks a whole spec; after it `depends_on` holds the edges too. Every broken rule is
+/// added to `errors` under `path`.
+FlowSpec read_flow_spec(base::JsonView from, NodeCatalog catalog, const base::Path& path,
+                        base::FieldErrors& errors);
+
+/// The identity of a spec: canonical JSON of the document without its `version`.
+std::string canonical_spec(base::JsonView spec);
+
+/// Parameters of a run: the given ones checked, the defaults filled in. `given` is an object. Error
+/// `invalid` lists every broken rule with paths under /parameters.
+base::Result<std::string> resolve_parameters(const std::vector<ParameterSpec>& declared,
+                                             base::JsonView given);
+
+}  // namespace model
+
+template <>
+struct base::FieldTypeOf<model::RetryDelays> {
+  static const FieldType type;
+};

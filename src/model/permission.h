@@ -1,0 +1,49 @@
+// Roles and what each may do: the table of rest-api.md "Who may call", as far as routes use it.
+#pragma once
+
+#include <array>
+#include <span>
+
+#include "base/fields.h"
+
+namespace model {
+
+enum class Role { viewer, developer, admin, owner };  // each may do all that the one before may
+
+inline std::span<const base::EnumName> enum_names(Role) {
+  static constexpr std::array<base::EnumName, 4> names{{{int(Role::viewer), "viewer"},
+                                                        {int(Role::developer), "developer"},
+                                                        {int(Role::admin), "admin"},
+                                                        {int(Role::owner), "owner"}}};
+  return names;
+}
+
+enum class Permission { flows_read, flows_write, runs_read, runs_write, runs_trigger };
+
+inline std::span<const base::EnumName> enum_names(Permission) {
+  static constexpr std::array<base::EnumName, 5> names{
+      {{int(Permission::flows_read), "flows.read"},
+       {int(Permission::flows_write), "flows.write"},
+       {int(Permission::runs_read), "runs.read"},
+       {int(Permission::runs_write), "runs.write"},
+       {int(Permission::runs_trigger), "runs.trigger"}}};
+  return names;
+}
+
+/// The least role that has the permission.
+constexpr Role least_role(Permission permission) {
+  switch (permission) {
+    case Permission::flows_read:
+    case Permission::runs_read: return Role::viewer;
+    case Permission::flows_write:
+    case Permission::runs_write:
+    case Permission::runs_trigger: return Role::developer;
+  }
+  return Role::owner;
+}
+
+constexpr bool has_permission(Role role, Permission permission) {
+  return role >= least_role(permission);
+}
+
+}  // namespace model

@@ -1,0 +1,304 @@
+#include "net/connection.h"
+
+#include <algorithm>
+
+#include "base/ids.h"
+#include "base/log.h"
+#include "net/response_head.h"
+
+namespace net {
+
+namespace {
+
+using namespace std::chrono_literals;
+
+// Bytes of further requests taken from the socket while one is under way; the rest waits there.
+constexpr std::size_t pipelined_bytes_max = 16u << 10;
+constexpr std::size_t body_read_bytes_max = 64u << 10;
+// After the last answer the client has this long to read it and close, before we do.
+constexpr auto linger_timeout = 1s;
+constexpr std::size_t linger_bytes_max = 32u << 20;
+constexpr std::size_t request_id_bytes_max = 128;
+
+bool is_request_id(std::string_view text) {
+  return !text.empty() && text.size() <= request_id_bytes_max &&
+         std::ranges::all_of(text, [](char c) {
+           return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+                  c == '.' || c == '_' || c == '-';
+         });
+}
+
+}  // namespace
+
+std::string_view LoopContext::http_date_now() {
+  base::Timestamp now = clock.now();
+  auto second = std::chrono::floor<std::chrono::seconds>(now);
+  if (second != date_second) {
+    date_second = second;
+    date = http_date(now);
+  }
+  return date;
+}
+
+Connection::Connection(LoopContext& loop, Transport& transport, std::string client_ip)
+    : loop_(loop),
+      transport_(transport),
+      client_ip_(std::move(client_ip)),
+      parser_(loop.options.header_bytes_max, loop.options.body_bytes_max) {}
+
+void Connection::start(std::weak_ptr<Connection> self) {
+  self_ = std::move(self);
+  set_deadline(loop_.options.idle_timeout);
+  want_read();
+}
+
+void Connection::start_refused() {
+  begin_request();
+  keep_alive_ = false;
+  refuse_busy();
+  want_read();
+}
+
+void Connection::on_read(std::size_t bytes) {
+  reading_ = false;
+  if (phase_ == Phase::closed) return;
+  if (bytes == 0) return on_eof();
+  if (phase_ == Phase::lingering) {
+    lingered_ += bytes;
+    if (lingered_ > linger_bytes_max) return close();
+    return want_read();
+  }
+  input_.commit(bytes);
+  advance();
+}
+
+void Connection::on_eof() {
+  eof_ = true;
+  if (phase_ == Phase::lingering) return close();
+  // It may only have closed its sending side, so an answer is still written; but a waiter is told.
+  mark_client_gone();
+  advance();
+}
+
+void Connection::on_failed() {
+  reading_ = false;
+  close();
+}
+
+void Connection::on_writable() {
+  if (phase_ != Phase::writing) return;
+  write_on();
+  advance();
+}
+
+void Connection::on_answer(std::uint64_t sequence, std::optional<Response> response) {
+  if (phase_ != Phase::handling || sequence != sequence_) return;
+  if (!response) {
+    base::log_error("a request was dropped unanswered", {{"request_id", request_id_}});
+    response = loop_.error_page(500, "internal error");
+  }
+  respond(*std::move(response));
+  advance();
+}
+
+void Connection::on_tick(base::SteadyTime now) {
+  if (now < deadline_) return;
+  if (phase_ != Phase::header && phase_ != Phase::body) return close();
+  refuse(408, phase_ == Phase::header ? "the request header did not arrive in time"
+                                      : "the request body did not arrive in time");
+  want_read();
+}
+
+void Connection::on_stopping() {
+  if (phase_ == Phase::idle) close();
+}
+
+// Reads requests out of the buffer until one is under way or bytes are missing. The only caller of
+// step(), and itself called once per event, so that pipelined requests do not recurse.
+void Connection::advance() {
+  while (receiving() && input_.size() > 0 && step()) {
+  }
+  if (receiving() && eof_) return close();
+  want_read();
+}
+
+bool Connection::step() {
+  if (phase_ == Phase::idle) begin_request();
+  RequestParser::Progress progress = parser_.put(input_.view());
+  input_.consume(progress.consumed);
+  switch (progress.state) {
+    case RequestParser::State::need_more:
+      return false;
+    case RequestParser::State::header_done:
+      on_header();
+      break;
+    case RequestParser::State::done:
+      dispatch();
+      break;
+    case RequestParser::State::refused:
+      method_ = parser_.request().method;
+      path_ = parser_.request().path;
+      refuse(parser_.refusal().status, parser_.refusal().message);
+      break;
+  }
+  return true;
+}
+
+void Connection::on_header() {
+  phase_ = Phase::body;
+  set_deadline(loop_.options.body_timeout);
+  // A client that already sends its body no longer waits for leave to do so.
+  if (!parser_.expects_continue() || input_.size() > 0) return;
+  interim_ = true;
+  out_head_ = "HTTP/1.1 100 Continue\r\n\r\n";
+  out_body_.clear();
+  phase_ = Phase::writing;
+  write_on();
+}
+
+void Connection::want_read() {
+  if (reading_ || eof_ || phase_ == Phase::closed) return;
+  std::size_t size_max = pipelined_bytes_max;
+  if (phase_ == Phase::header) size_max = std::max(size_max, loop_.options.header_bytes_max + 1);
+  if (phase_ == Phase::body) size_max = body_read_bytes_max;
+  if (phase_ == Phase::lingering) input_.clear();
+  if (input_.size() >= size_max) return;
+  reading_ = true;
+  transport_.read(input_.prepare(size_max));
+}
+
+void Connection::begin_request() {
+  phase_ = Phase::header;
+  ++sequence_;
+  started_ = loop_.clock.steady();
+  deadline_ = started_ + loop_.options.header_timeout;
+  parser_.reset();
+  method_.clear();
+  path_.clear();
+  request_id_.clear();
+  keep_alive_ = false;
+}
+
+void Connection::dispatch() {
+  Request& request = parser_.request();
+  method_ = request.method;
+  path_ = request.path;
+  request.client_ip = client_ip_;
+  choose_request_id(request);
+  keep_alive_ = parser_.keep_alive();
+  phase_ = Phase::handling;
+  deadline_ = base::SteadyTime::max();
+  auto state = std::make_shared<Responder::State>(loop_.outbox, self_, sequence_);
+  responder_ = state;
+  if (eof_) state->mark_gone();
+  WorkerPool::Job job{std::move(request), Responder(state)};
+  if (loop_.pool.submit(job)) return;
+  state->cancel();
+  refuse_busy();
+}
+
+void Connection::choose_request_id(Request& request) {
+  std::string_view sent = request.header("x-request-id");
+  if (is_request_id(sent))
+    request_id_ = sent;
+  else
+    request_id_ = base::new_id("req", loop_.clock.now(), loop_.random);
+  request.request_id = request_id_;
+}
+
+void Connection::refuse(int status, std::string_view message) {
+  keep_alive_ = false;
+  respond(loop_.error_page(status, message));
+}
+
+void Connection::refuse_busy() {
+  Response response = loop_.error_page(503, "the server is busy, try again");
+  response.headers.push_back({"Retry-After", "1"});
+  respond(std::move(response));
+}
+
+void Connection::respond(Response response) {
+  check_response(response);
+  if (request_id_.empty()) choose_request_id(parser_.request());
+  keep_alive_ = keep_alive_ && !loop_.stopping;
+  ResponseFrame frame{.date = loop_.http_date_now(),
+                      .request_id = request_id_,
+                      .http_1_0 = parser_.is_http_1_0(),
+                      .keep_alive = keep_alive_};
+  out_head_.clear();
+  append_response_head(out_head_, response, frame);
+  bool has_body = method_ != "HEAD" && status_has_body(response.status);
+  out_body_ = has_body ? std::move(response.body) : std::string();
+  status_ = response.status;
+  phase_ = Phase::writing;
+  write_on();
+}
+
+void Connection::write_on() {
+  set_deadline(loop_.options.write_timeout);
+  std::string_view head = out_head_;
+  std::string_view body = out_body_;
+  while (written_ < head.size() + body.size()) {
+    std::size_t of_head = std::min(written_, head.size());
+    auto [bytes, failed] = transport_.write(head.substr(of_head), body.substr(written_ - of_head));
+    if (failed) return close();
+    if (bytes == 0) return transport_.wait_writable();
+    written_ += bytes;
+  }
+  on_written();
+}
+
+void Connection::on_written() {
+  std::size_t bytes = out_head_.size() + out_body_.size();
+  written_ = 0;
+  out_body_ = std::string();
+  if (interim_) {
+    interim_ = false;
+    phase_ = Phase::body;
+    return set_deadline(loop_.options.body_timeout);
+  }
+  if (loop_.options.access_log) log_request(bytes);
+  if (keep_alive_ && !loop_.stopping) return become_idle();
+  linger();
+}
+
+void Connection::log_request(std::size_t bytes) {
+  std::chrono::duration<double, std::milli> duration = loop_.clock.steady() - started_;
+  base::log_info("request", {{"method", method_},
+                             {"path", path_},
+                             {"status", status_},
+                             {"duration_ms", duration.count()},
+                             {"bytes", bytes},
+                             {"ip", client_ip_},
+                             {"request_id", request_id_}});
+}
+
+void Connection::become_idle() {
+  phase_ = Phase::idle;
+  set_deadline(loop_.options.idle_timeout);
+}
+
+// Closing with unread input would make the kernel send RST, and the client might lose the answer.
+void Connection::linger() {
+  if (eof_) return close();
+  phase_ = Phase::lingering;
+  set_deadline(linger_timeout);
+  transport_.shutdown_send();
+}
+
+void Connection::close() {
+  if (phase_ == Phase::closed) return;
+  mark_client_gone();
+  phase_ = Phase::closed;
+  transport_.close();
+}
+
+void Connection::mark_client_gone() {
+  if (auto state = responder_.lock()) state->mark_gone();
+}
+
+void Connection::set_deadline(std::chrono::milliseconds after) {
+  deadline_ = loop_.clock.steady() + after;
+}
+
+}  // namespace net

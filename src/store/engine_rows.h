@@ -1,0 +1,135 @@
+// The engine's rows as plain data: what one commit of a shard writes, and what a start reads back.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/ids.h"
+#include "base/result.h"
+#include "model/plan.h"
+#include "model/status.h"
+#include "model/value.h"
+
+namespace store {
+
+struct LiveRunRow {
+  base::RunId id{};
+  std::string org_id;
+  std::string flow_name;
+  std::string flow_version;
+  model::RunStatus status = model::RunStatus::queued;
+  std::string trigger_type;
+  model::Value parameters;
+  std::string created_by;
+  base::Timestamp created_at;
+  std::optional<base::Timestamp> started_at;
+};
+
+/// The unique row behind an Idempotency-Key.
+struct IdempotencyRow {
+  std::string org_id;
+  std::string principal;
+  std::string route;
+  std::string key;
+  std::string body_hash;
+  base::RunId run{};
+  base::Timestamp created_at;
+};
+
+struct JournalRow {
+  base::RunId run{};
+  std::int64_t seq = 0;
+  std::string facts;
+};
+
+struct StatusRow {
+  base::RunId run{};
+  model::RunStatus status{};
+  std::optional<base::Timestamp> started_at;
+};
+
+/// Some lines of one attempt's log, zstd-compressed (docs/formats.md). `part` counts the chunks that
+/// share a run's seq.
+struct LogChunkRow {
+  base::RunId run{};
+  std::int64_t seq = 0;
+  int part = 0;
+  model::TaskIndex task = 0;
+  int attempt = 0;
+  int lines = 0;
+  std::string compressed;
+};
+
+struct FinishedRunRow {
+  base::RunId run{};
+  model::RunStatus status{};
+  std::optional<base::Timestamp> started_at;
+  base::Timestamp finished_at;
+  std::optional<model::Failure> failure;
+  std::vector<std::string> task_chunks;  // JSON arrays; the first goes into the run's own row
+  std::int64_t journal_rows = 0;
+};
+
+struct AuditRow {
+  std::string audit_id;
+  std::string org_id;
+  std::string actor_email;
+  std::string actor_type = "user";  // user, api_key, system
+  std::string action;               // "run.cancel"
+  std::string resource_type;
+  std::string resource_id;
+  std::string http_method;
+  std::string http_path;
+  int status_code = 0;
+  std::string ip;
+  std::string changes = "{}";  // JSON, secrets masked
+  base::Timestamp created_at;
+};
+
+/// Everything one step of a shard writes, in one transaction.
+struct EngineBatch {
+  std::vector<std::pair<LiveRunRow, std::optional<IdempotencyRow>>> created;
+  std::vector<JournalRow> journal;
+  std::vector<StatusRow> statuses;
+  std::vector<LogChunkRow> logs;
+  std::vector<FinishedRunRow> finished;
+  std::vector<AuditRow> audit;
+
+  bool empty() const {
+    return created.empty() && journal.empty() && statuses.empty() && logs.empty() &&
+           finished.empty() && audit.empty();
+  }
+};
+
+struct CommitResult {
+  /// Runs of `created` that were not written, with all their rows, because their Idempotency-Key
+  /// was taken; the run that has it comes second.
+  std::vector<std::pair<base::RunId, base::RunId>> duplicates;
+};
+
+/// A live run with all that recovery needs.
+struct StoredRun {
+  LiveRunRow run;
+  std::vector<std::string> journal;  // rows in order of seq
+  std::int64_t last_seq = 0;         // of journal and log chunks
+};
+
+/// What a shard needs of the store. Thread: the shard's.
+class EngineStore {
+ public:
+  virtual ~EngineStore() = default;
+  /// All or nothing, durable when it returns. On `unavailable` (disk full) the caller may try again.
+  virtual base::Result<CommitResult> commit(const EngineBatch& batch) = 0;
+  virtual base::Result<std::vector<base::RunId>> live_runs() = 0;
+  /// Nothing if the run does not live.
+  virtual base::Result<std::optional<StoredRun>> load_run(base::RunId id) = 0;
+  /// Spec of a flow version as stored; `not_found`.
+  virtual base::Result<std::string> load_spec(const std::string& org_id,
+                                              const std::string& flow_name,
+                                              const std::string& flow_version) = 0;
+};
+
+}  // namespace store

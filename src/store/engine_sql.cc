@@ -1,0 +1,194 @@
+#include "store/engine_sql.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <unordered_set>
+
+#include "base/json.h"
+#include "base/json_writer.h"
+#include "base/limits.h"
+
+namespace store {
+
+using base::RunId;
+
+namespace {
+
+std::int64_t number(RunId id) {
+  return static_cast<std::int64_t>(id);
+}
+
+base::Result<> insert_live(Tx& tx, const LiveRunRow& run) {
+  TRY(tx.run("INSERT INTO run_live (run_id, org_id, flow_name, flow_version, status, trigger_type, "
+             "parameters, created_by, owner_node, created_at, started_at) "
+             "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, 0, ?9, ?10)",
+             {number(run.id), run.org_id, run.flow_name, run.flow_version,
+              base::name_of(run.status), run.trigger_type, value_text(run.parameters),
+              run.created_by, run.created_at, run.started_at}));
+  return {};
+}
+
+// The run that has the key already, or nothing after the key has been written.
+base::Result<std::optional<RunId>> claim_key(Tx& tx, const IdempotencyRow& row) {
+  std::string table = idempotency_table(row.created_at);
+  TRY(tx.run(fmt::format("CREATE TABLE IF NOT EXISTS {} (org_id TEXT NOT NULL, principal TEXT NOT "
+                         "NULL, route TEXT NOT NULL, idempotency_key TEXT NOT NULL, body_hash TEXT "
+                         "NOT NULL, run_id BIGINT NOT NULL, PRIMARY KEY (org_id, principal, route, "
+                         "idempotency_key)) /*without_rowid*/",
+                         table),
+             {}));
+  std::int64_t written = TRY(
+      tx.run(fmt::format("INSERT INTO {} (org_id, principal, route, idempotency_key, body_hash, "
+                         "run_id) VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT DO NOTHING",
+                         table),
+             {row.org_id, row.principal, row.route, row.key, row.body_hash, number(row.run)}));
+  std::optional<RunId> holder;
+  if (written > 0) return holder;
+  TRY(tx.run(fmt::format("SELECT run_id FROM {} WHERE org_id = ?1 AND principal = ?2 AND route = "
+                         "?3 AND idempotency_key = ?4",
+                         table),
+             {row.org_id, row.principal, row.route, row.key},
+             [&](const Row& found) { holder = RunId(found.integer(0)); }));
+  return holder;
+}
+
+base::Result<> insert_finished(Tx& tx, const FinishedRunRow& run) {
+  std::string failure;
+  if (run.failure) {
+    base::JsonWriter writer(failure);
+    writer.begin_object().member("kind", run.failure->kind);
+    writer.member("message", run.failure->message).end_object();
+  }
+  std::int64_t written = TRY(
+      tx.run("INSERT INTO run (run_id, org_id, flow_name, flow_version, status, trigger_type, "
+             "parameters, created_by, created_at, started_at, finished_at, failure, chunks, tasks) "
+             "SELECT run_id, org_id, flow_name, flow_version, ?2, trigger_type, parameters, "
+             "created_by, created_at, ?3, ?4, ?5, ?6, ?7 FROM run_live WHERE run_id = ?1",
+             {number(run.run), base::name_of(run.status), run.started_at, run.finished_at,
+              run.failure ? Bind(failure) : Bind(nullptr), run.task_chunks.size(),
+              run.task_chunks.front()}));
+  if (written != 1)
+    return base::internal_error(fmt::format("{} ends but does not live", to_string(run.run)));
+  for (std::size_t i = 1; i < run.task_chunks.size(); ++i)
+    TRY(tx.run("INSERT INTO run_tasks (run_id, chunk, tasks) VALUES (?1, ?2, ?3)",
+               {number(run.run), i, run.task_chunks[i]}));
+  TRY(tx.run("DELETE FROM run_live WHERE run_id = ?1", {number(run.run)}));
+  // A longer journal is deleted by later batches: rows without a live run mean nothing.
+  if (run.journal_rows <= static_cast<std::int64_t>(base::limits::finish_journal_rows_max))
+    TRY(tx.run("DELETE FROM journal WHERE run_id = ?1", {number(run.run)}));
+  return {};
+}
+
+}  // namespace
+
+std::string idempotency_table(base::Timestamp at) {
+  std::string day = base::to_iso8601(at);
+  return "idempotency_" + day.substr(0, 4) + day.substr(5, 2) + day.substr(8, 2);
+}
+
+std::string value_text(const model::Value& value) {
+  if (!value.is_reference()) return value.json;
+  // A JSON text never starts with '@': the mark tells a reference from a value in one column.
+  return fmt::format("@{}:{}", value.object, value.bytes);
+}
+
+model::Value value_from_text(std::string_view text) {
+  if (!text.starts_with('@')) return model::Value::inline_json(std::string(text));
+  std::size_t colon = text.find(':');
+  return model::Value::reference(std::string(text.substr(1, colon - 1)),
+                                 std::stoll(std::string(text.substr(colon + 1))));
+}
+
+base::Result<> insert_audit(Tx& tx, const AuditRow& row) {
+  TRY(tx.run("INSERT INTO audit_log (audit_id, org_id, actor_email, actor_type, action, "
+             "resource_type, resource_id, http_method, http_path, status_code, ip, changes, "
+             "created_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
+             {row.audit_id, row.org_id, row.actor_email, row.actor_type, row.action,
+              row.resource_type, row.resource_id, row.http_method, row.http_path, row.status_code,
+              row.ip, row.changes, row.created_at}));
+  return {};
+}
+
+base::Result<CommitResult> write_batch(Tx& tx, const EngineBatch& batch) {
+  CommitResult result;
+  std::unordered_set<std::int64_t> dropped;
+  for (const auto& [run, key] : batch.created) {
+    std::optional<RunId> holder;
+    if (key) holder = TRY(claim_key(tx, *key));
+    if (holder) {
+      result.duplicates.emplace_back(run.id, *holder);
+      dropped.insert(number(run.id));
+      continue;
+    }
+    TRY(insert_live(tx, run));
+  }
+  for (const JournalRow& row : batch.journal)
+    if (!dropped.contains(number(row.run)))
+      TRY(tx.run("INSERT INTO journal (run_id, seq, facts) VALUES (?1, ?2, ?3)",
+                 {number(row.run), row.seq, row.facts}));
+  for (const StatusRow& row : batch.statuses)
+    if (!dropped.contains(number(row.run)))
+      TRY(tx.run("UPDATE run_live SET status = ?2, started_at = ?3 WHERE run_id = ?1",
+                 {number(row.run), base::name_of(row.status), row.started_at}));
+  for (const LogChunkRow& row : batch.logs)
+    TRY(tx.run("INSERT INTO log_chunks (run_id, seq, part, task, attempt, lines, data) "
+               "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+               {number(row.run), row.seq, row.part, row.task, row.attempt, row.lines,
+                Blob{row.compressed}}));
+  for (const FinishedRunRow& row : batch.finished)
+    if (!dropped.contains(number(row.run))) TRY(insert_finished(tx, row));
+  for (const AuditRow& row : batch.audit) TRY(insert_audit(tx, row));
+  return result;
+}
+
+base::Result<std::vector<RunId>> read_live_runs(Tx& tx) {
+  std::vector<RunId> runs;
+  TRY(tx.run("SELECT run_id FROM run_live ORDER BY run_id", {},
+             [&](const Row& row) { runs.push_back(RunId(row.integer(0))); }));
+  return runs;
+}
+
+base::Result<std::optional<StoredRun>> read_stored_run(Tx& tx, RunId id) {
+  std::optional<StoredRun> stored;
+  TRY(tx.run("SELECT org_id, flow_name, flow_version, status, trigger_type, parameters, "
+             "created_by, created_at, started_at FROM run_live WHERE run_id = ?1",
+             {number(id)}, [&](const Row& row) {
+               LiveRunRow& run = stored.emplace().run;
+               run.id = id;
+               run.org_id = row.string(0);
+               run.flow_name = row.string(1);
+               run.flow_version = row.string(2);
+               run.status = base::enum_from_name<model::RunStatus>(row.text(3))
+                                .value_or(model::RunStatus::queued);
+               run.trigger_type = row.string(4);
+               run.parameters = value_from_text(row.text(5));
+               run.created_by = row.string(6);
+               run.created_at = row.timestamp(7);
+               run.started_at = row.optional_timestamp(8);
+             }));
+  if (!stored) return stored;
+  TRY(tx.run("SELECT seq, facts FROM journal WHERE run_id = ?1 ORDER BY seq", {number(id)},
+             [&](const Row& row) {
+               stored->last_seq = row.integer(0);
+               stored->journal.push_back(row.string(1));
+             }));
+  TRY(tx.run("SELECT COALESCE(MAX(seq), 0) FROM log_chunks WHERE run_id = ?1", {number(id)},
+             [&](const Row& row) {
+               stored->last_seq = std::max(stored->last_seq, row.integer(0));
+             }));
+  return stored;
+}
+
+base::Result<std::string> read_spec(Tx& tx, const std::string& org_id,
+                                    const std::string& flow_name,
+                                    const std::string& flow_version) {
+  std::optional<std::string> spec;
+  TRY(tx.run("SELECT spec FROM flow_versions WHERE org_id = ?1 AND flow_name = ?2 AND "
+             "flow_version = ?3",
+             {org_id, flow_name, flow_version}, [&](const Row& row) { spec = row.string(0); }));
+  if (!spec) return base::not_found(fmt::format("no version {} of flow {}", flow_version, flow_name));
+  return *spec;
+}
+
+}  // namespace store

@@ -1,0 +1,22 @@
+// The engine's batch in SQL that both databases speak, one statement a row.
+#pragma once
+
+#include "store/engine_rows.h"
+#include "store/tx.h"
+
+namespace store {
+
+base::Result<CommitResult> write_batch(Tx& tx, const EngineBatch& batch);
+base::Result<std::vector<base::RunId>> read_live_runs(Tx& tx);
+base::Result<std::optional<StoredRun>> read_stored_run(Tx& tx, base::RunId id);
+base::Result<std::string> read_spec(Tx& tx, const std::string& org_id,
+                                    const std::string& flow_name, const std::string& flow_version);
+base::Result<> insert_audit(Tx& tx, const AuditRow& row);
+
+/// The table that holds the idempotency keys of a UTC day: "idempotency_20261122".
+std::string idempotency_table(base::Timestamp at);
+
+std::string value_text(const model::Value& value);
+model::Value value_from_text(std::string_view text);
+
+}  // namespace store

@@ -1,0 +1,137 @@
+#include "store/migrations.h"
+
+#include <fmt/format.h>
+
+#include <array>
+
+#include "base/ids.h"
+
+namespace store {
+
+namespace {
+
+constexpr std::string_view first_schema = R"sql(
+CREATE TABLE nodes (
+  node_id BIGINT NOT NULL, generation BIGINT NOT NULL, started_at BIGINT NOT NULL,
+  heartbeat_at BIGINT NOT NULL, PRIMARY KEY (node_id, generation));
+CREATE TABLE organizations (
+  org_id TEXT PRIMARY KEY, name TEXT NOT NULL, slug TEXT NOT NULL UNIQUE,
+  created_at BIGINT NOT NULL);
+CREATE TABLE users (
+  user_id TEXT PRIMARY KEY, email TEXT NOT NULL UNIQUE, password_hash TEXT NOT NULL,
+  one_time_password INTEGER NOT NULL, super_admin INTEGER NOT NULL, created_at BIGINT NOT NULL);
+CREATE TABLE memberships (
+  org_id TEXT NOT NULL, user_id TEXT NOT NULL, role TEXT NOT NULL, joined_at BIGINT NOT NULL,
+  PRIMARY KEY (org_id, user_id));
+CREATE INDEX memberships_user ON memberships (user_id, joined_at);
+CREATE TABLE access_tokens (
+  token_hash TEXT PRIMARY KEY, user_id TEXT NOT NULL, org_id TEXT NOT NULL,
+  created_at BIGINT NOT NULL, expires_at BIGINT NOT NULL);
+CREATE INDEX access_tokens_user ON access_tokens (user_id);
+CREATE INDEX access_tokens_expiry ON access_tokens (expires_at);
+CREATE TABLE flows (
+  org_id TEXT NOT NULL, flow_name TEXT NOT NULL, flow_id TEXT NOT NULL,
+  versions BIGINT NOT NULL, created_at BIGINT NOT NULL, PRIMARY KEY (org_id, flow_name));
+CREATE TABLE flow_versions (
+  org_id TEXT NOT NULL, flow_name TEXT NOT NULL, serial BIGINT NOT NULL,
+  flow_version TEXT NOT NULL, namespace TEXT, tags TEXT NOT NULL, spec TEXT NOT NULL,
+  identity TEXT NOT NULL, status TEXT NOT NULL, created_by TEXT NOT NULL,
+  created_at BIGINT NOT NULL, PRIMARY KEY (org_id, flow_name, serial),
+  UNIQUE (org_id, flow_name, flow_version));
+CREATE TABLE run_live (
+  run_id BIGINT PRIMARY KEY, org_id TEXT NOT NULL, flow_name TEXT NOT NULL,
+  flow_version TEXT NOT NULL, status TEXT NOT NULL, trigger_type TEXT NOT NULL,
+  parameters TEXT NOT NULL, created_by TEXT NOT NULL, owner_node BIGINT NOT NULL,
+  created_at BIGINT NOT NULL, started_at BIGINT);
+CREATE TABLE journal (
+  run_id BIGINT NOT NULL, seq BIGINT NOT NULL, facts TEXT NOT NULL, PRIMARY KEY (run_id, seq))
+  /*without_rowid*/;
+CREATE TABLE run_commands (
+  run_id BIGINT NOT NULL, seq BIGINT NOT NULL, payload TEXT NOT NULL, PRIMARY KEY (run_id, seq));
+CREATE TABLE run (
+  run_id BIGINT PRIMARY KEY, org_id TEXT NOT NULL, flow_name TEXT NOT NULL,
+  flow_version TEXT NOT NULL, status TEXT NOT NULL, trigger_type TEXT NOT NULL,
+  parameters TEXT NOT NULL, created_by TEXT NOT NULL, created_at BIGINT NOT NULL,
+  started_at BIGINT, finished_at BIGINT NOT NULL, failure TEXT, chunks BIGINT NOT NULL,
+  tasks TEXT NOT NULL);
+CREATE INDEX run_org ON run (org_id, run_id);
+CREATE INDEX run_flow ON run (org_id, flow_name, run_id);
+CREATE INDEX run_unsuccessful ON run (org_id, status, run_id) WHERE status <> 'SUCCEEDED';
+CREATE TABLE run_tasks (
+  run_id BIGINT NOT NULL, chunk BIGINT NOT NULL, tasks TEXT NOT NULL,
+  PRIMARY KEY (run_id, chunk)) /*without_rowid*/;
+CREATE TABLE log_chunks (
+  run_id BIGINT NOT NULL, seq BIGINT NOT NULL, part BIGINT NOT NULL, task BIGINT NOT NULL,
+  attempt BIGINT NOT NULL, lines BIGINT NOT NULL, data BLOB NOT NULL,
+  PRIMARY KEY (run_id, seq, part)) /*without_rowid*/;
+CREATE TABLE audit_log (
+  audit_id TEXT PRIMARY KEY, org_id TEXT NOT NULL, actor_email TEXT NOT NULL,
+  actor_type TEXT NOT NULL, action TEXT NOT NULL, resource_type TEXT NOT NULL,
+  resource_id TEXT NOT NULL, http_method TEXT NOT NULL, http_path TEXT NOT NULL,
+  status_code BIGINT NOT NULL, ip TEXT NOT NULL, changes TEXT NOT NULL, created_at BIGINT NOT NULL);
+CREATE INDEX audit_log_org ON audit_log (org_id, audit_id);
+)sql";
+
+constexpr std::array<Migration, 1> all{{{1, "first schema", first_schema}}};
+
+base::Result<> run_script(Tx& tx, std::string_view script) {
+  while (!script.empty()) {
+    std::size_t end = script.find(";\n");
+    std::string statement(script.substr(0, end));
+    script.remove_prefix(end == std::string_view::npos ? script.size() : end + 2);
+    if (statement.find_first_not_of(" \n") == std::string::npos) continue;
+    TRY(tx.run(statement, {}));
+  }
+  return {};
+}
+
+base::Result<> check_applied(Tx& tx) {
+  std::string mismatch;
+  int newest = 0;
+  TRY(tx.run("SELECT version, checksum FROM schema_migrations ORDER BY version", {},
+             [&](const Row& row) {
+               int version = static_cast<int>(row.integer(0));
+               newest = version;
+               if (version > static_cast<int>(all.size())) return;
+               const Migration& known = all[static_cast<std::size_t>(version) - 1];
+               if (row.text(1) != base::sha256_hex(known.sql)) mismatch = known.name;
+             }));
+  if (newest > static_cast<int>(all.size()))
+    return base::conflict(fmt::format(
+        "the database has schema version {}, this program knows {}: use a newer program", newest,
+        all.size()));
+  if (!mismatch.empty())
+    return base::conflict(fmt::format("migration '{}' was changed after it had run", mismatch));
+  return {};
+}
+
+}  // namespace
+
+std::span<const Migration> migrations() {
+  return all;
+}
+
+base::Result<int> schema_version(Tx& tx) {
+  TRY(tx.run("CREATE TABLE IF NOT EXISTS schema_migrations (version BIGINT PRIMARY KEY, "
+             "name TEXT NOT NULL, checksum TEXT NOT NULL, applied_at BIGINT NOT NULL)",
+             {}));
+  int version = 0;
+  TRY(tx.run("SELECT COALESCE(MAX(version), 0) FROM schema_migrations", {},
+             [&](const Row& row) { version = static_cast<int>(row.integer(0)); }));
+  return version;
+}
+
+base::Result<> migrate(Tx& tx, base::Clock& clock) {
+  int version = TRY(schema_version(tx));
+  TRY(check_applied(tx));
+  for (const Migration& migration : all) {
+    if (migration.version <= version) continue;
+    TRY(run_script(tx, migration.sql));
+    TRY(tx.run("INSERT INTO schema_migrations (version, name, checksum, applied_at) "
+               "VALUES (?1, ?2, ?3, ?4)",
+               {migration.version, migration.name, base::sha256_hex(migration.sql), clock.now()}));
+  }
+  return {};
+}
+
+}  // namespace store

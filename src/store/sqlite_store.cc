@@ -1,0 +1,167 @@
+// The Store on SQLite: one writer thread, a few readers, each with its own connection.
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+
+#include <fmt/format.h>
+
+#include <atomic>
+#include <filesystem>
+
+#include "base/limits.h"
+#include "base/thread_safety.h"
+#include "store/engine_sql.h"
+#include "store/migrations.h"
+#include "store/store.h"
+#include "store/writer.h"
+
+namespace store {
+
+namespace limits = base::limits;
+
+namespace {
+
+class SqliteStore : public Store {
+ public:
+  SqliteStore(SqliteOptions options, std::unique_ptr<SqliteConnection> writer, base::Clock& clock)
+      : path_(std::move(options.path)), clock_(clock), writer_(std::move(writer), clock) {}
+
+  base::Result<> write(const TxFunction& fn, Priority priority) override {
+    return writer_.write(fn, priority);
+  }
+
+  // A database in memory belongs to one connection, so its readers go through the writer.
+  base::Result<> read(const TxFunction& fn) override {
+    if (path_.empty()) return writer_.write(fn, Priority::interactive);
+    std::unique_ptr<SqliteConnection> reader = TRY(borrow_reader());
+    base::Result<> result = reader->execute("BEGIN");
+    if (result) {
+      result = fn(*reader);
+      (void)reader->execute("ROLLBACK");
+    }
+    give_back(std::move(reader));
+    return result;
+  }
+
+  bool accepts_work() const override {
+    if (path_.empty()) return true;
+    auto now = clock_.steady().time_since_epoch().count();
+    auto checked = disk_checked_at_.load(std::memory_order_relaxed);
+    if (now - checked > 1'000'000 && disk_checked_at_.compare_exchange_strong(checked, now))
+      disk_low_ = free_disk_bytes() < limits::free_disk_bytes_min;
+    return !disk_low_;
+  }
+
+  base::Result<> check() override {
+    TRY(read([](Tx& tx) -> base::Result<> {
+      TRY(tx.run("SELECT version FROM schema_migrations", {}));
+      return {};
+    }));
+    if (!accepts_work()) return base::unavailable("less than 64 MiB of disk left");
+    return {};
+  }
+
+  base::Result<CommitResult> commit(const EngineBatch& batch) override {
+    CommitResult result;
+    TRY(write(
+        [&](Tx& tx) -> base::Result<> {
+          result = TRY(write_batch(tx, batch));
+          return {};
+        },
+        Priority::engine));
+    return result;
+  }
+  base::Result<std::vector<base::RunId>> live_runs() override {
+    return reading<std::vector<base::RunId>>([](Tx& tx) { return read_live_runs(tx); });
+  }
+  base::Result<std::optional<StoredRun>> load_run(base::RunId id) override {
+    return reading<std::optional<StoredRun>>([&](Tx& tx) { return read_stored_run(tx, id); });
+  }
+  base::Result<std::string> load_spec(const std::string& org_id, const std::string& flow_name,
+                                      const std::string& flow_version) override {
+    return reading<std::string>(
+        [&](Tx& tx) { return read_spec(tx, org_id, flow_name, flow_version); });
+  }
+
+ private:
+  template <class T, class Fn>
+  base::Result<T> reading(Fn fn) {
+    T value{};
+    TRY(read([&](Tx& tx) -> base::Result<> {
+      value = TRY(fn(tx));
+      return {};
+    }));
+    return value;
+  }
+
+  base::Result<std::unique_ptr<SqliteConnection>> borrow_reader() {
+    base::MutexLock lock(mutex_);
+    while (idle_readers_.empty() && readers_ >= limits::readers_max) reader_free_.wait(mutex_);
+    if (!idle_readers_.empty()) {
+      std::unique_ptr<SqliteConnection> reader = std::move(idle_readers_.back());
+      idle_readers_.pop_back();
+      return reader;
+    }
+    ++readers_;
+    base::Result<std::unique_ptr<SqliteConnection>> opened =
+        SqliteConnection::open(path_, SqliteMode::reader);
+    if (!opened) --readers_;
+    return opened;
+  }
+
+  void give_back(std::unique_ptr<SqliteConnection> reader) {
+    base::MutexLock lock(mutex_);
+    idle_readers_.push_back(std::move(reader));
+    reader_free_.notify_one();
+  }
+
+  std::uint64_t free_disk_bytes() const {
+    struct statvfs info {};
+    if (statvfs(path_.c_str(), &info) != 0) return UINT64_MAX;
+    return std::uint64_t{info.f_bavail} * info.f_frsize;
+  }
+
+  const std::string path_;
+  base::Clock& clock_;
+  Writer writer_;
+  mutable std::atomic<std::int64_t> disk_checked_at_{0};
+  mutable std::atomic<bool> disk_low_{false};
+  base::Mutex mutex_;
+  base::CondVar reader_free_;
+  int readers_ GUARDED_BY(mutex_) = 0;
+  std::vector<std::unique_ptr<SqliteConnection>> idle_readers_ GUARDED_BY(mutex_);
+};
+
+// Before a schema changes, the database is copied beside itself.
+base::Result<> back_up(SqliteConnection& connection, const std::string& path, int version) {
+  std::string copy = fmt::format("{}.v{}.bak", path, version);
+  std::error_code ignored;
+  std::filesystem::remove(copy, ignored);
+  TRY(connection.run("VACUUM INTO ?1", {copy}));
+  return {};
+}
+
+base::Result<> bring_up_to_date(SqliteConnection& connection, const std::string& path,
+                                base::Clock& clock) {
+  int version = TRY(schema_version(connection));
+  int newest = migrations().back().version;
+  if (version > 0 && version < newest && !path.empty()) TRY(back_up(connection, path, version));
+  TRY(connection.execute("BEGIN IMMEDIATE"));
+  base::Result<> migrated = migrate(connection, clock);
+  if (!migrated) {
+    (void)connection.execute("ROLLBACK");
+    return migrated;
+  }
+  return connection.execute("COMMIT");
+}
+
+}  // namespace
+
+base::Result<std::unique_ptr<Store>> open_sqlite(SqliteOptions options, base::Clock& clock) {
+  auto writer = TRY(SqliteConnection::open(options.path, SqliteMode::writer));
+  if (!options.path.empty()) chmod(options.path.c_str(), 0600);
+  TRY(bring_up_to_date(*writer, options.path, clock));
+  return std::unique_ptr<Store>(
+      std::make_unique<SqliteStore>(std::move(options), std::move(writer), clock));
+}
+
+}  // namespace store
