@@ -1,7 +1,9 @@
 // How processes end: asked, killed, with children left behind.
+#include <fcntl.h>
 #include <fmt/format.h>
 
 #include "exec/test_host.h"
+#include "exec/unique_fd.h"
 
 namespace exec {
 namespace {
@@ -139,13 +141,28 @@ TEST_F(ProcessEndTest, OthersAreLeftAlone) {
 }
 
 TEST_F(ProcessEndTest, AProcessThatForksWithoutEndIsCaught) {
-  ProcessSpec spec =
-      shell("hop() { setsid -f /bin/sh -c \"$HOP\"; }; echo $$; hop; exec sleep 1000");
-  spec.environment.push_back("HOP=trap '' TERM; exec setsid -f /bin/sh -c \"$HOP\"");
+  ProcessSpec spec = shell("");
+  spec.argv = {own_program(), "hop", "stay"};
   spec.stop_grace = 20ms;
-  ProcessEnd end = stop_after_lines(spec, 1);
-  EXPECT_TRUE(end.stopped);
-  EXPECT_FALSE(end.start_error);
+  EXPECT_TRUE(stop_after_lines(spec, 1).stopped);
+  EXPECT_EQ(hoppers(), 0u);
+}
+
+TEST_F(ProcessEndTest, AProcessThatForksWithoutEndAfterItsParentIsCaught) {
+  ProcessSpec spec = shell("");
+  spec.argv = {own_program(), "hop", "leave"};
+  spec.stop_grace = 20ms;
+  EXPECT_TRUE(run(spec).left_children);
+  EXPECT_EQ(hoppers(), 0u);
+}
+
+TEST_F(ProcessEndTest, AnOutsiderThatHoldsThePipeDelaysNothing) {
+  ProcessId id = host_->start(shell("echo $$; exec sleep 1000"), witness_.callbacks());
+  std::string pid = witness_.wait_line();
+  UniqueFd held(::open(fmt::format("/proc/{}/fd/1", pid).c_str(), O_WRONLY | O_CLOEXEC));
+  ASSERT_TRUE(held);
+  host_->stop(id);
+  EXPECT_EQ(witness_.wait_end().signal, SIGTERM);
 }
 
 TEST_F(ProcessEndTest, AnEndedOrUnknownIdIsIgnored) {
