@@ -2,6 +2,10 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 
+#include <fstream>
+#include <thread>
+
+#include "exec/process_tree.h"
 #include "exec/test_host.h"
 #include "exec/unique_fd.h"
 
@@ -19,6 +23,11 @@ class ProcessEndTest : public ProcessTest {
     for (pid_t pid : pids_) EXPECT_TRUE(is_alive(pid));
     host_->stop(id);
     return witness_.wait_end();
+  }
+  ProcessSpec in_scratch(const std::string& script) {
+    ProcessSpec spec = shell(script);
+    spec.working_directory = directory_.path();
+    return spec;
   }
   void expect_all_dead() {
     for (pid_t pid : pids_) EXPECT_FALSE(is_alive(pid)) << pid;
@@ -94,17 +103,18 @@ TEST_F(ProcessEndTest, ChildrenLeftBehindAreEnded) {
 }
 
 TEST_F(ProcessEndTest, AChildLeftBehindHasItsGrace) {
-  ProcessEnd end = run(
-      shell("(trap 'echo cleaned; exit' TERM; echo ready >&3; while :; do sleep 0.01; done) 3>&2 & "
-            "sleep 0.1; exit 0"));
+  ProcessEnd end = run(in_scratch(
+      "mkfifo up; (trap 'echo cleaned; exit' TERM; echo > up; while :; do sleep 0.01; done) & "
+      "read up < up; exit 0"));
   EXPECT_TRUE(end.left_children);
   EXPECT_EQ(witness_.output(), "cleaned\n");
 }
 
 TEST_F(ProcessEndTest, ADaemonLeftBehindIsFoundByItsMarker) {
-  ProcessSpec spec = shell(
-      "setsid sh -c '(setsid sh -c \"trap : TERM; echo \\$\\$; while :; do sleep 1000; done\" &)';"
-      "sleep 0.1; exit 0");
+  ProcessSpec spec = in_scratch(
+      "mkfifo up; setsid -f setsid -f sh -c"
+      " 'trap : TERM; echo $$ > up; while :; do sleep 1000; done';"
+      "read pid < up; echo $pid; exit 0");
   spec.stop_grace = 50ms;
   ProcessEnd end = run(spec);
   EXPECT_TRUE(end.left_children);
@@ -114,20 +124,25 @@ TEST_F(ProcessEndTest, ADaemonLeftBehindIsFoundByItsMarker) {
 }
 
 TEST_F(ProcessEndTest, ADaemonWithoutMarkerIsKilledAtOnce) {
-  ProcessSpec spec = shell(
-      "setsid -f env -i /bin/sh -c 'trap \"\" TERM; echo $$; while :; do /bin/sleep 1000; done';"
-      "sleep 0.1; exit 0");
+  ProcessSpec spec = in_scratch(
+      "mkfifo up; setsid -f env -i /bin/sh -c"
+      " 'trap \"\" TERM; echo $$ > up; while :; do /bin/sleep 1000; done';"
+      "read pid < up; echo $pid; exit 0");
   spec.stop_grace = 10min;
   ProcessEnd end = run(spec);
   EXPECT_EQ(end.exit_code, 0);
+  EXPECT_TRUE(end.left_children);
   take_pids();
   ASSERT_EQ(pids_.size(), 1u);
   expect_all_dead();
 }
 
 TEST_F(ProcessEndTest, AZombieLeftBehindIsNoChildLeft) {
-  ProcessEnd end = run(shell("true & sleep 0.1; exec true"));
-  EXPECT_FALSE(end.left_children);
+  host_->start(in_scratch("mkfifo go; true & echo $!; exec cat go"), witness_.callbacks());
+  pid_t pid = std::stoi(witness_.wait_line());
+  while (read_stat(pid).value().state != 'Z') std::this_thread::yield();
+  std::ofstream(directory_.path() + "/go").flush();
+  EXPECT_FALSE(witness_.wait_end().left_children);
 }
 
 TEST_F(ProcessEndTest, OthersAreLeftAlone) {
