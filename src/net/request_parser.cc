@@ -79,21 +79,19 @@ class HeadParser : public http::basic_parser<true> {
   Request& request_;
 };
 
-// True when the request line at the start of `bytes` ends in a well-formed version, which then is
-// one that we do not speak.
-bool names_a_version(std::string_view bytes) {
-  std::string_view line = bytes.substr(0, bytes.find('\n'));
-  if (!line.ends_with('\r')) return false;
-  line.remove_suffix(1);
+// True when the request line at the start of `bytes`, of which the end may not have come yet, ends
+// in a well-formed version that we do not speak.
+bool names_other_version(std::string_view bytes) {
+  std::string_view line = bytes.substr(0, bytes.find_first_of("\r\n"));
   std::string_view version = line.substr(line.rfind(' ') + 1);
   auto digit = [](char c) { return c >= '0' && c <= '9'; };
   return version.size() == 8 && version.starts_with("HTTP/") && digit(version[5]) &&
-         version[6] == '.' && digit(version[7]);
+         version[6] == '.' && digit(version[7]) && version != "HTTP/1.0" && version != "HTTP/1.1";
 }
 
 Refusal refusal_of(const boost::beast::error_code& ec, std::string_view bytes) {
   if (ec == http::error::header_limit) return {431, "the request header is too large"};
-  if (ec == http::error::bad_version && names_a_version(bytes))
+  if (ec == http::error::bad_version && names_other_version(bytes))
     return {505, "only HTTP/1.0 and HTTP/1.1 are spoken here"};
   if (ec == http::error::multiple_content_length || ec == http::error::bad_content_length)
     return {400, "bad Content-Length"};

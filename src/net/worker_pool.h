@@ -29,8 +29,16 @@ class WorkerPool {
   void stop() EXCLUDES(mutex_);
 
  private:
+  // One sleeping worker; lives on its stack.
+  struct Sleeper {
+    base::CondVar woken;
+    bool called = false;  // guarded by mutex_
+  };
+
   void run();
   std::optional<Job> next_job() EXCLUDES(mutex_);
+  void sleep() REQUIRES(mutex_);
+  void call_one() REQUIRES(mutex_);
   void handle(Job job);
 
   const std::size_t workers_;
@@ -40,8 +48,9 @@ class WorkerPool {
   std::vector<std::thread> threads_;  // touched by the owner only
 
   base::Mutex mutex_;
-  base::CondVar job_added_;
   std::deque<Job> queue_ GUARDED_BY(mutex_);
+  std::vector<Sleeper*> sleepers_ GUARDED_BY(mutex_);
+  bool calling_ GUARDED_BY(mutex_) = false;  // a called worker is not awake yet
   bool stopped_ GUARDED_BY(mutex_) = false;
 };
 
