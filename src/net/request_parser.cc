@@ -11,7 +11,6 @@ namespace {
 namespace http = boost::beast::http;
 using boost::beast::iequals;
 
-constexpr std::size_t header_fields_max = 200;
 constexpr std::size_t headers_expected = 12;
 // A body is believed to be as long as it says only up to here; beyond, memory follows the bytes.
 constexpr std::size_t body_reserve_max = 256u << 10;
@@ -48,7 +47,7 @@ class HeadParser : public http::basic_parser<true> {
 
   void on_field_impl(http::field field, boost::beast::string_view name,
                      boost::beast::string_view value, boost::beast::error_code& ec) override {
-    if (request_.headers.size() >= header_fields_max) ec = http::error::header_limit;
+    if (request_.headers.size() >= base::limits::header_fields_max) ec = http::error::header_limit;
     Header& header =
         request_.headers.emplace_back(Header{std::string(view(name)), std::string(view(value))});
     for (char& c : header.name)

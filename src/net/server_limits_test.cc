@@ -175,6 +175,31 @@ TEST(ServerLimits, BodyOfJustTheLimitPasses) {
             "PUT /|" + body);
 }
 
+// Two uploads of which each alone would fit: the second is told to come again, the first goes on.
+TEST(ServerLimits, TooMuchUploadedAtOnceIs503) {
+  ServerOptions options = small_options();
+  options.bodies_bytes_max = 1500;
+  Gate gate;
+  TestServer server(options, [&](Request request, Responder responder) {
+    if (request.path == "/gate") gate.pass();
+    TestServer::echo(std::move(request), responder);
+  });
+  std::string body(1000, 'b');
+  Client first(server.port());
+  first.send("PUT /gate HTTP/1.1\r\nHost: h\r\nContent-Length: 1000\r\n\r\n" + body);
+  gate.wait_entered();
+  Client second(server.port());
+  Reply refused = second.ask(with_header("Content-Length: 1000", "PUT") + body);
+  EXPECT_EQ(refused.status, 503);
+  EXPECT_EQ(refused.header("Retry-After"), "1");
+  EXPECT_TRUE(second.at_end());
+  gate.release();
+  EXPECT_EQ(first.reply().body, "PUT /gate|" + body);
+  // The share is given back when the handler returns, which may be just after the answer.
+  std::string again = with_header("Content-Length: 1000", "PUT") + body;
+  while (Client(server.port()).ask(again).status != 200) std::this_thread::yield();
+}
+
 // The client is still sending when the refusal comes; it must see it and not a reset.
 TEST(ServerLimits, RefusedUploaderSeesTheAnswer) {
   TestServer server(small_options());

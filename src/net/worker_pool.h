@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/thread_safety.h"
+#include "net/body_charge.h"
 #include "net/server.h"
 
 namespace net {
@@ -16,6 +17,7 @@ class WorkerPool {
   struct Job {
     Request request;
     Responder responder;
+    BodyCharge charge = {};
   };
 
   /// An exception of `handler` is logged and answered with 500.
