@@ -33,6 +33,8 @@ class Executor {
   virtual void start(AttemptStart attempt) = 0;
   /// Ends an attempt early; its AttemptEnded still comes. An unknown one is ignored.
   virtual void stop(base::RunId run, model::TaskIndex task, int epoch) = 0;
+  /// The run has ended and nothing of it lives: what it left behind locally may go.
+  virtual void finished(base::RunId run) = 0;
 };
 
 }  // namespace runtime

@@ -260,7 +260,10 @@ void Shard::succeed(const store::CommitResult& result) {
     bool finished = run->finish;
     RunId id = run->row.id;
     run->begin_step();
-    if (finished) forget(id);
+    if (finished) {
+      executor_.finished(id);
+      forget(id);
+    }
   }
   for (CommandReply& reply : step_->replies) reply({});
 }
@@ -291,11 +294,8 @@ void Shard::perform(LiveRun& run) {
 }
 
 void Shard::start(LiveRun& run, const engine::StartAttempt& action) {
-  const engine::TaskState& task = run.state.tasks[action.task];
-  AttemptStart attempt{run.row.id,    run.row.org_id, run.state.plan, action.task,
+  AttemptStart attempt{run.row.id,     run.row.org_id, run.state.plan,     action.task,
                        action.attempt, action.epoch,   run.row.parameters, {}};
-  // A retry with no delay after another may have been decided in the same step.
-  if (!task.live || task.epoch != action.epoch) return;
   for (const model::PlannedInput& input : run.state.plan->tasks[action.task].inputs)
     for (TaskIndex source : input.sources) attempt.sources.push_back(run.state.tasks[source].output);
   executor_.start(std::move(attempt));
