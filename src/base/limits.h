@@ -11,7 +11,11 @@ using namespace std::chrono_literals;
 
 // HTTP server
 inline constexpr std::size_t body_bytes_max = 8u << 20;
+inline constexpr std::size_t bodies_bytes_max = 256u << 20;  // of all requests at a time
 inline constexpr std::size_t header_bytes_max = 32u << 10;
+inline constexpr std::size_t header_fields_max = 200;
+inline constexpr std::size_t pipelined_bytes_max = 16u << 10;  // read ahead of the request under way
+inline constexpr std::size_t request_id_bytes_max = 128;
 inline constexpr std::size_t connections_max = 4096;
 inline constexpr std::size_t request_queue_max = 1024;  // complete requests waiting for a worker
 inline constexpr std::size_t request_workers = 8;

@@ -24,6 +24,8 @@ class Admission {
   explicit Admission(std::size_t slots) : slots_(slots) {}
 
   void request(Place place);
+  /// The task has its slot already: its run was read back while the attempt goes on.
+  void hold(Place place) { holders_.insert(place); }
   /// The task waits no longer, or holds no slot any more.
   void release(Place place);
   /// The next place to be granted; it holds its slot from here on.

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/ids.h"
+#include "base/limits.h"
 #include "base/log.h"
 #include "net/response_head.h"
 
@@ -12,16 +13,14 @@ namespace {
 
 using namespace std::chrono_literals;
 
-// Bytes of further requests taken from the socket while one is under way; the rest waits there.
-constexpr std::size_t pipelined_bytes_max = 16u << 10;
 constexpr std::size_t body_read_bytes_max = 64u << 10;
 // After the last answer the client has this long to read it and close, before we do.
 constexpr auto linger_timeout = 1s;
 constexpr std::size_t linger_bytes_max = 32u << 20;
-constexpr std::size_t request_id_bytes_max = 128;
+constexpr int status_client_gone = 499;  // in the access log only
 
 bool is_request_id(std::string_view text) {
-  return !text.empty() && text.size() <= request_id_bytes_max &&
+  return !text.empty() && text.size() <= base::limits::request_id_bytes_max &&
          std::ranges::all_of(text, [](char c) {
            return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
                   c == '.' || c == '_' || c == '-';
@@ -55,7 +54,7 @@ void Connection::start(std::weak_ptr<Connection> self) {
 void Connection::start_refused() {
   begin_request();
   keep_alive_ = false;
-  refuse_busy();
+  refuse_busy("too many connections, try again");
   want_read();
 }
 
@@ -93,6 +92,7 @@ void Connection::on_writable() {
 
 void Connection::on_answer(std::uint64_t sequence, std::optional<Response> response) {
   if (phase_ != Phase::handling || sequence != sequence_) return;
+  if (!response && eof_) return close();  // as a waiter may do whose client has gone
   if (!response) {
     base::log_error("a request was dropped unanswered", {{"request_id", request_id_}});
     response = loop_.error_page(500, "internal error");
@@ -126,6 +126,7 @@ bool Connection::step() {
   if (phase_ == Phase::idle) begin_request();
   RequestParser::Progress progress = parser_.put(input_.view());
   input_.consume(progress.consumed);
+  if (phase_ == Phase::body && !charge_body()) return true;
   switch (progress.state) {
     case RequestParser::State::need_more:
       return false;
@@ -144,6 +145,15 @@ bool Connection::step() {
   return true;
 }
 
+// False, and answered with 503, when all bodies together have become too much.
+bool Connection::charge_body() {
+  std::size_t total = charge_.grow(loop_.body_total, parser_.request().body.size());
+  if (total <= loop_.options.bodies_bytes_max) return true;
+  charge_ = {};
+  refuse_busy("too much is being uploaded, try again");
+  return false;
+}
+
 void Connection::on_header() {
   phase_ = Phase::body;
   set_deadline(loop_.options.body_timeout);
@@ -158,7 +168,7 @@ void Connection::on_header() {
 
 void Connection::want_read() {
   if (reading_ || eof_ || phase_ == Phase::closed) return;
-  std::size_t size_max = pipelined_bytes_max;
+  std::size_t size_max = base::limits::pipelined_bytes_max;
   if (phase_ == Phase::header) size_max = std::max(size_max, loop_.options.header_bytes_max + 1);
   if (phase_ == Phase::body) size_max = body_read_bytes_max;
   if (phase_ == Phase::lingering) input_.clear();
@@ -177,6 +187,7 @@ void Connection::begin_request() {
   path_.clear();
   request_id_.clear();
   keep_alive_ = false;
+  charge_ = {};
 }
 
 void Connection::dispatch() {
@@ -191,10 +202,10 @@ void Connection::dispatch() {
   auto state = std::make_shared<Responder::State>(loop_.outbox, self_, sequence_);
   responder_ = state;
   if (eof_) state->mark_gone();
-  WorkerPool::Job job{std::move(request), Responder(state)};
+  WorkerPool::Job job{std::move(request), Responder(state), std::move(charge_)};
   if (loop_.pool.submit(job)) return;
   state->cancel();
-  refuse_busy();
+  refuse_busy("the server is busy, try again");
 }
 
 void Connection::choose_request_id(Request& request) {
@@ -211,8 +222,8 @@ void Connection::refuse(int status, std::string_view message) {
   respond(loop_.error_page(status, message));
 }
 
-void Connection::refuse_busy() {
-  Response response = loop_.error_page(503, "the server is busy, try again");
+void Connection::refuse_busy(std::string_view message) {
+  Response response = loop_.error_page(503, message);
   response.headers.push_back({"Retry-After", "1"});
   respond(std::move(response));
 }
@@ -289,7 +300,11 @@ void Connection::linger() {
 void Connection::close() {
   if (phase_ == Phase::closed) return;
   mark_client_gone();
+  if (phase_ == Phase::handling) status_ = status_client_gone;
+  bool under_way = phase_ == Phase::handling || (phase_ == Phase::writing && !interim_);
+  if (under_way && loop_.options.access_log) log_request(written_);
   phase_ = Phase::closed;
+  charge_ = {};
   transport_.close();
 }
 

@@ -11,6 +11,7 @@
 
 #include "base/clock.h"
 #include "base/random.h"
+#include "net/body_charge.h"
 #include "net/input_buffer.h"
 #include "net/request_parser.h"
 #include "net/responder.h"
@@ -44,6 +45,7 @@ struct LoopContext {
   const ServerOptions& options;
   const ErrorPage& error_page;
   WorkerPool& pool;
+  BodyTotal& body_total;
   std::shared_ptr<Outbox> outbox = nullptr;
   base::SystemClock clock = {};
   base::SeededRandom random{0};  // for request ids
@@ -82,13 +84,14 @@ class Connection {
   }
   void advance();
   bool step();
+  bool charge_body();
   void on_header();
   void on_eof();
   void want_read();
   void dispatch();
   void choose_request_id(Request& request);
   void refuse(int status, std::string_view message);
-  void refuse_busy();
+  void refuse_busy(std::string_view message);
   void respond(Response response);
   void write_on();
   void on_written();
@@ -121,6 +124,7 @@ class Connection {
   std::string path_;
   std::string request_id_;
   bool keep_alive_ = false;
+  BodyCharge charge_;
 
   // Its answer. `interim_` is the 100 Continue, after which the request goes on.
   std::string out_head_;

@@ -65,7 +65,7 @@ void ConnectionCount::wait_for_none(std::chrono::milliseconds at_most) {
 class Loop::Impl {
  public:
   Impl(const ServerOptions& options, const ErrorPage& error_page, WorkerPool& pool,
-       ConnectionCount& count);
+       BodyTotal& body_total, ConnectionCount& count);
 
   base::Result<std::uint16_t> listen(const std::vector<std::unique_ptr<Loop>>& loops);
   void start();
@@ -154,10 +154,11 @@ class Loop::Impl::Socket : public Transport, public std::enable_shared_from_this
 };
 
 Loop::Impl::Impl(const ServerOptions& options, const ErrorPage& error_page, WorkerPool& pool,
-                 ConnectionCount& count)
+                 BodyTotal& body_total, ConnectionCount& count)
     : tick_(tick_interval(options)),
       count_(count),
-      context_{.options = options, .error_page = error_page, .pool = pool} {
+      context_{
+          .options = options, .error_page = error_page, .pool = pool, .body_total = body_total} {
   context_.random = base::SeededRandom(random_seed());
   context_.outbox =
       std::make_shared<Outbox>([this] { asio::post(io_, [this] { deliver_answers(); }); });
@@ -299,8 +300,8 @@ void Loop::Impl::finish() {
 }
 
 Loop::Loop(const ServerOptions& options, const ErrorPage& error_page, WorkerPool& pool,
-           ConnectionCount& count)
-    : impl_(std::make_unique<Impl>(options, error_page, pool, count)) {}
+           BodyTotal& body_total, ConnectionCount& count)
+    : impl_(std::make_unique<Impl>(options, error_page, pool, body_total, count)) {}
 
 Loop::~Loop() {
   impl_->finish();

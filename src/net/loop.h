@@ -32,7 +32,7 @@ class Loop {
  public:
   /// All arguments outlive the loop.
   Loop(const ServerOptions& options, const ErrorPage& error_page, WorkerPool& pool,
-       ConnectionCount& count);
+       BodyTotal& body_total, ConnectionCount& count);
   ~Loop();  // cuts everything
 
   /// Binds the address of the options; connections will be dealt out to `loops` in turn. The port.

@@ -21,7 +21,8 @@ class Server::Impl {
         pool_(options_.workers, options_.request_queue_max, std::move(handler), error_page_) {
     CHECK(options_.loop_threads > 0);
     for (int i = 0; i < options_.loop_threads; ++i)
-      loops_.push_back(std::make_unique<Loop>(options_, error_page_, pool_, connections_));
+      loops_.push_back(
+          std::make_unique<Loop>(options_, error_page_, pool_, body_total_, connections_));
   }
 
   base::Result<> listen() {
@@ -51,6 +52,7 @@ class Server::Impl {
   const ErrorPage error_page_;
   std::uint16_t port_ = 0;
   ConnectionCount connections_;
+  BodyTotal body_total_ = 0;  // before the pool, whose jobs hold shares of it
   WorkerPool pool_;
   std::vector<std::unique_ptr<Loop>> loops_;
 

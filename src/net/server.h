@@ -39,8 +39,10 @@ struct Request {
 };
 
 struct Response {
-  int status = 200;
+  int status = 200;  // 200 to 599
   std::string content_type = "application/json";
+  /// Beside those that the server sets itself: Date, Content-Type, Content-Length, X-Request-Id,
+  /// X-Content-Type-Options, Connection. CHECKed to be free of CR, LF and NUL.
   std::vector<Header> headers;
   std::string body;
 };
@@ -52,7 +54,9 @@ class Responder {
   class State;
   explicit Responder(std::shared_ptr<State> state) : state_(std::move(state)) {}
   void send(Response response) const;
-  /// True once the client has gone; a waiter may then be dropped.
+  /// True once the client has gone or will send no more; a waiter may then be dropped. Noticed
+  /// within milliseconds, but only at the answer when the client has pipelined more than is read
+  /// ahead.
   bool client_gone() const;
 
  private:
@@ -60,7 +64,9 @@ class Responder {
 };
 
 using Handler = std::function<void(Request, Responder)>;
-/// Turns a refusal of the server itself (400, 408, 413, 431, 503, 500) into the API's error shape.
+/// Turns a refusal of the server itself (400, 408, 413, 417, 431, 500, 501, 503, 505) into the
+/// API's error shape. Called on loop threads and workers at a time; must not throw. The server adds
+/// "Retry-After: 1" to a 503.
 using ErrorPage = std::function<Response(int status, std::string_view message)>;
 
 struct ServerOptions {
@@ -69,14 +75,17 @@ struct ServerOptions {
   int loop_threads = 1;
   std::size_t workers = base::limits::request_workers;
   std::size_t request_queue_max = base::limits::request_queue_max;
-  std::size_t connections_max = base::limits::connections_max;
+  std::size_t connections_max = base::limits::connections_max;  // further ones get 503
   std::size_t header_bytes_max = base::limits::header_bytes_max;
   std::size_t body_bytes_max = base::limits::body_bytes_max;
+  std::size_t bodies_bytes_max = base::limits::bodies_bytes_max;  // of all requests; above: 503
   std::chrono::milliseconds header_timeout = base::limits::header_timeout;
   std::chrono::milliseconds body_timeout = base::limits::body_timeout;
   std::chrono::milliseconds write_timeout = base::limits::write_timeout;
   std::chrono::milliseconds idle_timeout = base::limits::idle_timeout;
-  bool access_log = true;  // one base::log line a request: method, path, status, ms, bytes, ip, id
+  /// One base::log line a request: method, path, status, duration_ms, bytes, ip, request_id; never
+  /// the query. Status 499 is a client that went before its answer was ready.
+  bool access_log = true;
 };
 
 class Server {
@@ -89,7 +98,8 @@ class Server {
   std::uint16_t port() const;
   void start();
   /// Graceful: no new connections, idle ones closed, requests under way answered with
-  /// "Connection: close" up to `drain`; what is left is cut. Blocks; safe to call twice.
+  /// "Connection: close" up to `drain`; what is left is cut. Then waits for the handlers that still
+  /// run, so they must have ends of their own. Blocks; safe to call twice, not from a handler.
   void stop(std::chrono::milliseconds drain);
 
  private:

@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <future>
 #include <latch>
 #include <thread>
@@ -243,6 +244,25 @@ TEST(Server, AnswersAClientThatOnlyStoppedSending) {
   EXPECT_EQ(client.reply().status, 200);
   EXPECT_EQ(client.reply().status, 200);
   EXPECT_TRUE(client.at_end());
+}
+
+TEST(Server, LogsRequestsWithoutTheirSecrets) {
+  ServerOptions options = quiet_options();
+  options.access_log = true;
+  TestServer server(options);
+  testing::internal::CaptureStderr();
+  Client(server.port())
+      .ask(
+          "PUT /a%20b?token=secret1 HTTP/1.1\r\nHost: h\r\nAuthorization: secret2\r\n"
+          "X-Request-Id: rid\r\nContent-Length: 7\r\n\r\nsecret3");
+  server->stop(1s);
+  std::string line = testing::internal::GetCapturedStderr();
+  for (const char* part :
+       {R"("message":"request","method":"PUT","path":"/a%20b","status":200,"duration_ms":)",
+        R"("ip":"127.0.0.1","request_id":"rid"})", R"("bytes":)"})
+    EXPECT_NE(line.find(part), line.npos) << line;
+  EXPECT_EQ(line.find("secret"), line.npos) << line;
+  EXPECT_EQ(std::ranges::count(line, '\n'), 1);
 }
 
 TEST(Server, NamesATakenPort) {

@@ -53,6 +53,18 @@ class Client {
       bytes.remove_prefix(static_cast<std::size_t>(n));
     }
   }
+  /// Sends until the socket has been full for a moment; the bytes that went.
+  std::size_t send_what_fits(std::string_view bytes) {
+    timeval moment{0, 200'000};
+    ::setsockopt(fd_, SOL_SOCKET, SO_SNDTIMEO, &moment, sizeof moment);
+    std::size_t sent = 0;
+    while (sent < bytes.size()) {
+      ssize_t n = ::send(fd_, bytes.data() + sent, bytes.size() - sent, MSG_NOSIGNAL);
+      if (n <= 0) break;
+      sent += static_cast<std::size_t>(n);
+    }
+    return sent;
+  }
   void shutdown_send() { ::shutdown(fd_, SHUT_WR); }
   void close() {
     if (fd_ >= 0) ::close(std::exchange(fd_, -1));

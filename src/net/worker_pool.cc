@@ -21,12 +21,10 @@ void WorkerPool::start() {
 }
 
 bool WorkerPool::submit(Job& job) {
-  {
-    base::MutexLock lock(mutex_);
-    if (stopped_ || queue_.size() >= queue_max_) return false;
-    queue_.push_back(std::move(job));
-  }
-  job_added_.notify_one();
+  base::MutexLock lock(mutex_);
+  if (stopped_ || queue_.size() >= queue_max_) return false;
+  queue_.push_back(std::move(job));
+  call_one();
   return true;
 }
 
@@ -36,8 +34,9 @@ void WorkerPool::stop() {
     base::MutexLock lock(mutex_);
     stopped_ = true;
     dropped.swap(queue_);
+    for (Sleeper* sleeper : sleepers_) sleeper->woken.notify_one();
+    sleepers_.clear();
   }
-  job_added_.notify_all();
   for (std::thread& thread : threads_) thread.join();
   threads_.clear();
 }
@@ -48,11 +47,31 @@ void WorkerPool::run() {
 
 std::optional<WorkerPool::Job> WorkerPool::next_job() {
   base::MutexLock lock(mutex_);
-  while (queue_.empty() && !stopped_) job_added_.wait(mutex_);
+  while (queue_.empty() && !stopped_) sleep();
   if (stopped_) return std::nullopt;
   std::optional<Job> job = std::move(queue_.front());
   queue_.pop_front();
+  if (!queue_.empty()) call_one();
   return job;
+}
+
+void WorkerPool::sleep() {
+  Sleeper self;
+  sleepers_.push_back(&self);
+  while (!self.called && !stopped_) self.woken.wait(mutex_);
+  if (self.called) calling_ = false;
+}
+
+// Wakes the worker that slept last, whose memory is warmest, and never two at a time: the one woken
+// calls the next if there is more than it can take. Waking all at once costs more than short
+// requests do themselves.
+void WorkerPool::call_one() {
+  if (calling_ || sleepers_.empty()) return;
+  Sleeper* sleeper = sleepers_.back();
+  sleepers_.pop_back();
+  sleeper->called = true;
+  calling_ = true;
+  sleeper->woken.notify_one();
 }
 
 void WorkerPool::handle(Job job) {

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/thread_safety.h"
+#include "net/body_charge.h"
 #include "net/server.h"
 
 namespace net {
@@ -16,6 +17,7 @@ class WorkerPool {
   struct Job {
     Request request;
     Responder responder;
+    BodyCharge charge = {};
   };
 
   /// An exception of `handler` is logged and answered with 500.
@@ -29,8 +31,16 @@ class WorkerPool {
   void stop() EXCLUDES(mutex_);
 
  private:
+  // One sleeping worker; lives on its stack.
+  struct Sleeper {
+    base::CondVar woken;
+    bool called = false;  // guarded by mutex_
+  };
+
   void run();
   std::optional<Job> next_job() EXCLUDES(mutex_);
+  void sleep() REQUIRES(mutex_);
+  void call_one() REQUIRES(mutex_);
   void handle(Job job);
 
   const std::size_t workers_;
@@ -40,8 +50,9 @@ class WorkerPool {
   std::vector<std::thread> threads_;  // touched by the owner only
 
   base::Mutex mutex_;
-  base::CondVar job_added_;
   std::deque<Job> queue_ GUARDED_BY(mutex_);
+  std::vector<Sleeper*> sleepers_ GUARDED_BY(mutex_);
+  bool calling_ GUARDED_BY(mutex_) = false;  // a called worker is not awake yet
   bool stopped_ GUARDED_BY(mutex_) = false;
 };
 

@@ -124,6 +124,8 @@ class EngineStore {
   /// All or nothing, durable when it returns. On `unavailable` (disk full) the caller may try again.
   virtual base::Result<CommitResult> commit(const EngineBatch& batch) = 0;
   virtual base::Result<std::vector<base::RunId>> live_runs() = 0;
+  /// The largest id of any run, live or finished; nothing in an empty store.
+  virtual base::Result<std::optional<base::RunId>> last_run() = 0;
   /// Nothing if the run does not live.
   virtual base::Result<std::optional<StoredRun>> load_run(base::RunId id) = 0;
   /// Spec of a flow version as stored; `not_found`.

@@ -149,6 +149,16 @@ base::Result<std::vector<RunId>> read_live_runs(Tx& tx) {
   return runs;
 }
 
+base::Result<std::optional<RunId>> read_last_run(Tx& tx) {
+  std::optional<RunId> last;
+  TRY(tx.run("SELECT MAX(run_id) FROM (SELECT MAX(run_id) AS run_id FROM run_live UNION ALL "
+             "SELECT MAX(run_id) FROM run) AS newest",
+             {}, [&](const Row& row) {
+               if (!row.is_null(0)) last = RunId(row.integer(0));
+             }));
+  return last;
+}
+
 base::Result<std::optional<StoredRun>> read_stored_run(Tx& tx, RunId id) {
   std::optional<StoredRun> stored;
   TRY(tx.run("SELECT org_id, flow_name, flow_version, status, trigger_type, parameters, "

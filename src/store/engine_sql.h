@@ -8,6 +8,7 @@ namespace store {
 
 base::Result<CommitResult> write_batch(Tx& tx, const EngineBatch& batch);
 base::Result<std::vector<base::RunId>> read_live_runs(Tx& tx);
+base::Result<std::optional<base::RunId>> read_last_run(Tx& tx);
 base::Result<std::optional<StoredRun>> read_stored_run(Tx& tx, base::RunId id);
 base::Result<std::string> read_spec(Tx& tx, const std::string& org_id,
                                     const std::string& flow_name, const std::string& flow_version);

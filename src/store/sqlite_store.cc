@@ -73,6 +73,9 @@ class SqliteStore : public Store {
   base::Result<std::vector<base::RunId>> live_runs() override {
     return reading<std::vector<base::RunId>>([](Tx& tx) { return read_live_runs(tx); });
   }
+  base::Result<std::optional<base::RunId>> last_run() override {
+    return reading<std::optional<base::RunId>>([](Tx& tx) { return read_last_run(tx); });
+  }
   base::Result<std::optional<StoredRun>> load_run(base::RunId id) override {
     return reading<std::optional<StoredRun>>([&](Tx& tx) { return read_stored_run(tx, id); });
   }

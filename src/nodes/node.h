@@ -1,0 +1,57 @@
+// A node type: what an attempt of it runs, and what the end of that means. A type is one file with
+// one constant; the list of them is catalog.cc. Example to copy: shell.cc.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "base/result.h"
+#include "exec/process.h"
+#include "model/node_type.h"
+#include "model/value.h"
+
+namespace nodes {
+
+/// What an attempt is given.
+struct NodeContext {
+  std::string config;             // JSON text, checked when the flow was registered
+  std::string inputs;             // JSON object
+  std::string parameters;         // JSON object
+  std::string working_directory;  // shared by the attempts of one run
+  std::string script_path;        // where `Prepared::script` will stand
+  std::vector<std::string> environment;  // DAGY_RUN_ID and its like, "NAME=value"
+};
+
+struct Prepared {
+  exec::ProcessSpec process;
+  std::string script;  // written to `script_path` first, when not empty
+};
+
+/// How an attempt ended.
+struct Outcome {
+  bool succeeded = false;
+  std::string output;      // JSON text, when succeeded
+  model::Failure failure;  // when not
+
+  static Outcome success(std::string json) { return {true, std::move(json), {}}; }
+  static Outcome fail(std::string kind, std::string message) {
+    return {false, {}, {std::move(kind), std::move(message)}};
+  }
+};
+
+struct NodeType {
+  model::NodeTypeInfo info;
+  /// The process of an attempt; null for a type that does nothing.
+  base::Result<Prepared> (*prepare)(const NodeContext&) = nullptr;
+  /// Called for a process that ran and ended with exit code 0; all other ends are one rule for all
+  /// types (conclude() below). `last_line` is the last line of its standard output.
+  Outcome (*result)(const exec::ProcessEnd&, std::string_view last_line) = nullptr;
+};
+
+/// What the end of an attempt's process means.
+Outcome conclude(const NodeType& type, const exec::ProcessEnd& end, std::string_view last_line);
+
+/// Variables that every process gets: a PATH, a locale, and the context's.
+std::vector<std::string> base_environment(const NodeContext& context);
+
+}  // namespace nodes

@@ -1,0 +1,64 @@
+// The executor on this machine: attempts as processes under the spawner.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <set>
+#include <thread>
+#include <tuple>
+
+#include "base/thread_safety.h"
+#include "exec/process.h"
+#include "nodes/catalog.h"
+#include "runtime/executor.h"
+#include "runtime/run_loop.h"
+#include "runtime/work_pool.h"
+#include "store/log_chunk.h"
+#include "store/objects.h"
+
+namespace runtime {
+
+class Attempts : public Executor {
+ public:
+  /// `work_root` holds one working directory a live run.
+  Attempts(exec::ProcessHost& host, store::ObjectDirectory& objects, base::Clock& clock,
+           std::string work_root);
+  ~Attempts() override;
+
+  /// Where reports go. Must be called before the first start().
+  void report_to(RunLoop& loop) { loop_ = &loop; }
+
+  void start(AttemptStart attempt) override;
+  void stop(base::RunId run, model::TaskIndex task, int epoch) override;
+  void finished(base::RunId run) override;
+
+ private:
+  using Key = std::tuple<base::RunId, model::TaskIndex, int>;
+  struct Attempt;
+
+  void launch(const std::shared_ptr<Attempt>& attempt);
+  base::Result<nodes::Prepared> prepare(Attempt& attempt);
+  base::Result<std::string> resolve_inputs(const AttemptStart& start);
+  base::Result<std::string> text_of(const model::Value& value);
+  void take_lines(const std::shared_ptr<Attempt>& attempt, std::vector<exec::LogLine> lines);
+  void end(const std::shared_ptr<Attempt>& attempt, exec::ProcessEnd end);
+  void report(Attempt& attempt, nodes::Outcome outcome);
+  void flush_loop();
+  std::string work_directory(base::RunId run) const;
+
+  exec::ProcessHost& host_;
+  store::ObjectDirectory& objects_;
+  base::Clock& clock_;
+  const std::string work_root_;
+  RunLoop* loop_ = nullptr;
+
+  base::Mutex mutex_;
+  base::CondVar dirty_changed_;
+  std::map<Key, std::shared_ptr<Attempt>> attempts_ GUARDED_BY(mutex_);
+  std::set<std::shared_ptr<Attempt>> dirty_ GUARDED_BY(mutex_);  // with lines not yet sent
+  bool stopping_ GUARDED_BY(mutex_) = false;
+  std::thread flusher_;
+  WorkPool pool_;
+};
+
+}  // namespace runtime

@@ -1,0 +1,127 @@
+#include "runtime/run_loop.h"
+
+#include "base/limits.h"
+
+namespace runtime {
+
+namespace limits = base::limits;
+
+namespace {
+
+// Answers a command that will not be applied.
+void refuse(Message& message, const base::Error& error) {
+  if (auto* create = std::get_if<CreateRun>(&message)) create->reply(error);
+  if (auto* cancel = std::get_if<CancelRun>(&message)) cancel->reply(error);
+  if (auto* watch = std::get_if<WatchRun>(&message)) watch->waiter(nullptr);
+}
+
+}  // namespace
+
+RunLoop::RunLoop(Shard& shard, base::Clock& clock) : shard_(shard), clock_(clock) {}
+
+RunLoop::~RunLoop() {
+  stop(std::chrono::milliseconds(0));
+}
+
+void RunLoop::start() {
+  thread_ = std::thread([this] { run(); });
+}
+
+void RunLoop::stop(std::chrono::milliseconds drain) {
+  {
+    base::MutexLock lock(mutex_);
+    draining_ = true;
+    inbox_changed_.notify_one();
+    base::SteadyTime until = clock_.steady() + drain;
+    while (!stopping_ && slots_held_ > 0)
+      if (!drained_.wait_until(mutex_, until)) break;
+    stopping_ = true;
+    inbox_changed_.notify_one();
+    inbox_has_room_.notify_all();
+  }
+  if (thread_.joinable()) thread_.join();
+  base::MutexLock lock(mutex_);
+  for (Message& message : inbox_) refuse(message, base::unavailable("the server is stopping"));
+  inbox_.clear();
+}
+
+void RunLoop::push(Message message) {
+  inbox_.push_back(std::move(message));
+  if (loop_waits_) inbox_changed_.notify_one();
+}
+
+void RunLoop::command(Message message) {
+  {
+    base::MutexLock lock(mutex_);
+    if (!draining_ && inbox_.size() < limits::inbox_max) return push(std::move(message));
+  }
+  refuse(message, base::unavailable("the server is busy or stopping"));
+}
+
+void RunLoop::report(AttemptEnded message) {
+  base::MutexLock lock(mutex_);
+  push(std::move(message));
+}
+
+void RunLoop::log(AttemptLog message) {
+  base::MutexLock lock(mutex_);
+  while (inbox_.size() >= limits::inbox_max && !stopping_) inbox_has_room_.wait(mutex_);
+  push(std::move(message));
+}
+
+bool RunLoop::is_responsive(std::chrono::milliseconds limit) const {
+  base::MutexLock lock(mutex_);
+  return loop_waits_ || clock_.steady() - busy_since_ < limit;
+}
+
+void RunLoop::run() {
+  while (true) {
+    std::vector<Message> messages = take();
+    {
+      base::MutexLock lock(mutex_);
+      if (stopping_) {
+        for (Message& message : messages)
+          refuse(message, base::unavailable("the server is stopping"));
+        return;
+      }
+      if (draining_) shard_.hold_starts();
+    }
+    shard_.step(std::move(messages));
+    base::MutexLock lock(mutex_);
+    slots_held_ = shard_.slots_held();
+    if (draining_ && slots_held_ == 0) drained_.notify_all();
+  }
+}
+
+// Waits for messages, a timer, or the end. At most batch_events_max messages a step.
+std::vector<Message> RunLoop::take() {
+  std::optional<base::Timestamp> wake = shard_.next_wake();
+  base::MutexLock lock(mutex_);
+  loop_waits_ = true;
+  bool was_draining = draining_;
+  while (inbox_.empty() && !stopping_ && draining_ == was_draining) {
+    if (!wake) {
+      inbox_changed_.wait(mutex_);
+      continue;
+    }
+    // Timers are wall-clock times: the wait is bounded so that a stepped clock is noticed.
+    base::Duration left = *wake - clock_.now();
+    if (left <= base::Duration(0)) break;
+    using namespace std::chrono_literals;
+    inbox_changed_.wait_for(mutex_, std::min<base::Duration>(left, 1s));
+  }
+  loop_waits_ = false;
+  busy_since_ = clock_.steady();
+  std::vector<Message> messages;
+  if (inbox_.size() <= limits::batch_events_max) {
+    messages.swap(inbox_);
+  } else {
+    auto end = inbox_.begin() + limits::batch_events_max;
+    messages.assign(std::make_move_iterator(inbox_.begin()), std::make_move_iterator(end));
+    inbox_.erase(inbox_.begin(), end);
+  }
+  inbox_has_room_.notify_all();
+  return messages;
+}
+
+}  // namespace runtime

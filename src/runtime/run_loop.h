@@ -1,0 +1,53 @@
+// The thread that drives a shard: an inbox, the shard's timers, and nothing else. It never polls.
+#pragma once
+
+#include <thread>
+#include <vector>
+
+#include "base/thread_safety.h"
+#include "runtime/shard.h"
+
+namespace runtime {
+
+class RunLoop {
+ public:
+  RunLoop(Shard& shard, base::Clock& clock);
+  ~RunLoop();
+
+  void start();
+  /// Lets no further process start, waits until none holds a slot or `drain` has passed, then stops.
+  /// Messages that are still in the inbox are refused.
+  void stop(std::chrono::milliseconds drain);
+
+  /// A command: refused with `unavailable` when the inbox is full or the loop stops; its reply is
+  /// then called at once. Thread-safe.
+  void command(Message message);
+  /// A report of an attempt: never refused, since the slots bound their number. Thread-safe.
+  void report(AttemptEnded message);
+  /// Log lines: waits while the inbox is full. Thread-safe, but never from the loop's own thread.
+  void log(AttemptLog message);
+
+  /// For /health: the loop has taken its messages within the last `limit`.
+  bool is_responsive(std::chrono::milliseconds limit) const;
+
+ private:
+  void run();
+  std::vector<Message> take();
+  void push(Message message) REQUIRES(mutex_);
+
+  Shard& shard_;
+  base::Clock& clock_;
+  mutable base::Mutex mutex_;
+  base::CondVar inbox_changed_;
+  base::CondVar inbox_has_room_;
+  base::CondVar drained_;
+  std::vector<Message> inbox_ GUARDED_BY(mutex_);
+  bool loop_waits_ GUARDED_BY(mutex_) = false;
+  bool draining_ GUARDED_BY(mutex_) = false;
+  bool stopping_ GUARDED_BY(mutex_) = false;
+  std::size_t slots_held_ GUARDED_BY(mutex_) = 0;
+  base::SteadyTime busy_since_ GUARDED_BY(mutex_){};
+  std::thread thread_;
+};
+
+}  // namespace runtime

@@ -1,0 +1,181 @@
+#include "store/runs.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "base/json.h"
+#include "store/engine_sql.h"
+
+namespace store {
+
+using base::RunId;
+
+namespace {
+
+std::int64_t number(RunId id) {
+  return static_cast<std::int64_t>(id);
+}
+
+// The smallest id that a run created at `t` can have.
+std::int64_t first_id_at(base::Timestamp t) {
+  auto ms = std::chrono::ceil<std::chrono::milliseconds>(t).time_since_epoch().count();
+  auto origin = std::chrono::floor<std::chrono::milliseconds>(base::created_at(RunId(0)))
+                    .time_since_epoch()
+                    .count();
+  return std::max<std::int64_t>(0, ms - origin) << 22;
+}
+
+constexpr std::string_view shared_columns =
+    "run_id, org_id, flow_name, flow_version, status, trigger_type, parameters, created_by, "
+    "created_at, started_at";
+
+std::optional<model::Failure> read_failure(const Row& row, int column) {
+  if (row.is_null(column)) return std::nullopt;
+  auto document = base::JsonDocument::parse(row.string(column));
+  if (!document) return std::nullopt;
+  auto kind = (*document)->root().find("kind");
+  auto message = (*document)->root().find("message");
+  if (!kind || !message || !kind->is_string() || !message->is_string()) return std::nullopt;
+  return model::Failure{kind->string(), message->string()};
+}
+
+// shared_columns, finished_at, failure
+RunRow read_run(const Row& row) {
+  RunRow result;
+  LiveRunRow& run = result.run;
+  run.id = RunId(row.integer(0));
+  run.org_id = row.string(1);
+  run.flow_name = row.string(2);
+  run.flow_version = row.string(3);
+  run.status =
+      base::enum_from_name<model::RunStatus>(row.text(4)).value_or(model::RunStatus::failed);
+  run.trigger_type = row.string(5);
+  run.parameters = value_from_text(row.text(6));
+  run.created_by = row.string(7);
+  run.created_at = row.timestamp(8);
+  run.started_at = row.optional_timestamp(9);
+  result.finished_at = row.optional_timestamp(10);
+  result.failure = read_failure(row, 11);
+  return result;
+}
+
+// `status` and `flow_name` are constants where given, so that each filter has its index.
+base::Result<> list_from(Tx& tx, std::string_view table, std::string_view tail,
+                         const std::string& org_id, const RunFilter& filter,
+                         std::optional<RunId> before, std::size_t limit,
+                         std::vector<RunRow>& rows) {
+  std::string conditions = "org_id = ?1 AND run_id < ?2 AND run_id >= ?3";
+  if (filter.flow_name) conditions += " AND flow_name = ?4";
+  if (!filter.flow_name) conditions += " AND ?4 IS NULL";
+  if (filter.status)
+    conditions += fmt::format(" AND status = '{}'", base::name_of(*filter.status));
+  std::int64_t below = before ? number(*before) : INT64_MAX;
+  std::int64_t from = filter.since ? first_id_at(*filter.since) : 0;
+  TRY(tx.run(fmt::format("SELECT {}, {} FROM {} WHERE {} ORDER BY run_id DESC LIMIT ?5",
+                         shared_columns, tail, table, conditions),
+             {org_id, below, from, filter.flow_name, limit},
+             [&](const Row& row) { rows.push_back(read_run(row)); }));
+  return {};
+}
+
+}  // namespace
+
+base::Result<std::vector<RunRow>> list_runs(Tx& tx, const std::string& org_id,
+                                            const RunFilter& filter, std::optional<RunId> before,
+                                            std::size_t limit) {
+  std::vector<RunRow> rows;
+  TRY(list_from(tx, "run_live", "NULL, NULL", org_id, filter, before, limit, rows));
+  TRY(list_from(tx, "run", "finished_at, failure", org_id, filter, before, limit, rows));
+  std::sort(rows.begin(), rows.end(),
+            [](const RunRow& a, const RunRow& b) { return a.run.id > b.run.id; });
+  if (rows.size() > limit) rows.resize(limit);
+  return rows;
+}
+
+base::Result<RunRow> find_run_row(Tx& tx, const std::string& org_id, RunId id) {
+  std::optional<RunRow> found;
+  TRY(tx.run(fmt::format("SELECT {}, NULL, NULL FROM run_live WHERE run_id = ?1 AND org_id = ?2",
+                         shared_columns),
+             {number(id), org_id}, [&](const Row& row) { found = read_run(row); }));
+  if (!found)
+    TRY(tx.run(fmt::format("SELECT {}, finished_at, failure FROM run WHERE run_id = ?1 AND "
+                           "org_id = ?2",
+                           shared_columns),
+               {number(id), org_id}, [&](const Row& row) { found = read_run(row); }));
+  if (!found) return base::not_found(fmt::format("no run {}", to_string(id)));
+  return std::move(*found);
+}
+
+base::Result<RunDetail> find_run(Tx& tx, const std::string& org_id, RunId id) {
+  RunDetail detail;
+  detail.row = TRY(find_run_row(tx, org_id, id));
+  if (!detail.row.finished_at) {
+    TRY(tx.run("SELECT facts FROM journal WHERE run_id = ?1 ORDER BY seq", {number(id)},
+               [&](const Row& row) { detail.journal.push_back(row.string(0)); }));
+    return detail;
+  }
+  TRY(tx.run("SELECT tasks FROM run WHERE run_id = ?1", {number(id)},
+             [&](const Row& row) { detail.task_chunks.push_back(row.string(0)); }));
+  TRY(tx.run("SELECT tasks FROM run_tasks WHERE run_id = ?1 ORDER BY chunk", {number(id)},
+             [&](const Row& row) { detail.task_chunks.push_back(row.string(0)); }));
+  return detail;
+}
+
+base::Result<std::vector<LogLineRow>> read_log(Tx& tx, RunId run, LogPosition after,
+                                               std::optional<model::TaskIndex> task,
+                                               std::size_t limit) {
+  std::vector<LogLineRow> lines;
+  base::Result<> damage;
+  LogPosition next{0, 0};
+  auto read_chunk = [&](const Row& row) {
+    if (lines.size() >= limit || !damage) return;
+    if (row.integer(0) != next.seq) next = {row.integer(0), 0};
+    std::int64_t count = row.integer(3);
+    auto chunk_task = static_cast<model::TaskIndex>(row.integer(1));
+    bool wanted = (!task || *task == chunk_task) &&
+                  LogPosition{next.seq, next.line + count - 1} > after;
+    if (!wanted) {
+      next.line += count;
+      return;
+    }
+    auto records = decode_log_chunk(row.text(4));
+    if (!records) {
+      damage = records.error();
+      return;
+    }
+    for (LogRecord& record : *records) {
+      LogPosition position = next;
+      ++next.line;
+      if (position > after && lines.size() < limit)
+        lines.push_back({position, chunk_task, static_cast<int>(row.integer(2)), std::move(record)});
+    }
+  };
+  // A page of lines lies within as many chunks at most: each holds one line or more.
+  TRY(tx.run("SELECT seq, task, attempt, lines, data FROM log_chunks WHERE run_id = ?1 AND "
+             "seq >= ?2 AND (?3 IS NULL OR task = ?3 OR seq = ?2) ORDER BY seq, part LIMIT ?4",
+             {number(run), after.seq, task, limit + 1000}, read_chunk));
+  if (!damage) return damage.error();
+  return lines;
+}
+
+base::Result<std::optional<IdempotentRun>> find_idempotent_run(Tx& tx, const IdempotencyRow& key,
+                                                               base::Timestamp now) {
+  std::optional<IdempotentRun> found;
+  for (base::Timestamp day : {now, now - std::chrono::days(1)}) {
+    std::string table = idempotency_table(day);
+    bool exists = false;
+    TRY(tx.run("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?1", {table},
+               [&](const Row&) { exists = true; }));
+    if (!exists || found) continue;
+    TRY(tx.run(fmt::format("SELECT run_id, body_hash FROM {} WHERE org_id = ?1 AND principal = ?2 "
+                           "AND route = ?3 AND idempotency_key = ?4",
+                           table),
+               {key.org_id, key.principal, key.route, key.key}, [&](const Row& row) {
+                 found = IdempotentRun{RunId(row.integer(0)), row.string(1)};
+               }));
+  }
+  return found;
+}
+
+}  // namespace store

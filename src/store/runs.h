@@ -1,0 +1,70 @@
+// Reads of runs, live and finished, and of their logs. Every query is within one organization.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "store/engine_rows.h"
+#include "store/log_chunk.h"
+#include "store/tx.h"
+
+namespace store {
+
+/// A run without its tasks, wherever it stands.
+struct RunRow {
+  LiveRunRow run;
+  std::optional<base::Timestamp> finished_at;  // set for finished runs
+  std::optional<model::Failure> failure;       // likewise; a live run's is in its journal
+};
+
+/// A run with all that shows its tasks: the journal of a live one, the chunks of a finished one.
+struct RunDetail {
+  RunRow row;
+  std::vector<std::string> journal;
+  std::vector<std::string> task_chunks;
+};
+
+struct RunFilter {
+  std::optional<std::string> flow_name;
+  std::optional<model::RunStatus> status;
+  std::optional<base::Timestamp> since;  // created at or after
+};
+
+/// Newest first, with an id below `before`.
+base::Result<std::vector<RunRow>> list_runs(Tx& tx, const std::string& org_id,
+                                            const RunFilter& filter,
+                                            std::optional<base::RunId> before, std::size_t limit);
+/// `not_found` also for another organization's run.
+base::Result<RunDetail> find_run(Tx& tx, const std::string& org_id, base::RunId id);
+base::Result<RunRow> find_run_row(Tx& tx, const std::string& org_id, base::RunId id);
+
+/// Where a log line stands: lines of one seq count over its parts, from 0.
+struct LogPosition {
+  std::int64_t seq = 0;
+  std::int64_t line = -1;
+  auto operator<=>(const LogPosition&) const = default;
+};
+
+struct LogLineRow {
+  LogPosition position;
+  model::TaskIndex task = 0;
+  int attempt = 0;
+  LogRecord record;
+};
+
+/// Lines after `after`, in order; of one task only, when given.
+base::Result<std::vector<LogLineRow>> read_log(Tx& tx, base::RunId run, LogPosition after,
+                                               std::optional<model::TaskIndex> task,
+                                               std::size_t limit);
+
+struct IdempotentRun {
+  base::RunId run{};
+  std::string body_hash;
+};
+
+/// Looks the key up in today's and yesterday's table.
+base::Result<std::optional<IdempotentRun>> find_idempotent_run(Tx& tx, const IdempotencyRow& key,
+                                                               base::Timestamp now);
+
+}  // namespace store
