@@ -171,6 +171,19 @@ TEST_F(ProcessEndTest, AProcessThatForksWithoutEndAfterItsParentIsCaught) {
   EXPECT_EQ(hoppers(), 0u);
 }
 
+TEST_F(ProcessEndTest, AnOrphanOfALivingProcessLivesWithIt) {
+  ProcessSpec spec = in_scratch("");
+  spec.argv = {own_program(), "loose",
+               "mkfifo up; setsid -f setsid -f sh -c"
+               " 'trap : TERM; echo $$ > up; while :; do sleep 1000; done';"
+               "read pid < up; echo $pid; echo $$; exec sleep 1000"};
+  spec.stop_grace = 50ms;
+  ProcessEnd end = stop_after_lines(spec, 2);
+  EXPECT_EQ(end.signal, SIGTERM);
+  EXPECT_FALSE(end.left_children);
+  expect_all_dead();
+}
+
 TEST_F(ProcessEndTest, AnOutsiderThatHoldsThePipeDelaysNothing) {
   ProcessId id = host_->start(shell("echo $$; exec sleep 1000"), witness_.callbacks());
   std::string pid = witness_.wait_line();

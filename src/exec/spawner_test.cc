@@ -24,8 +24,7 @@ using namespace std::chrono_literals;
 constexpr const char* stubborn_scripts[] = {
     "echo $$; exec sleep 1000",
     "trap '' TERM; echo $$; setsid sh -c 'echo $$; exec sleep 1000' & while :; do sleep 1000; done",
-    "setsid -f env -i /bin/sh -c 'trap \"\" TERM; echo $$; while :; do /bin/sleep 1000; done';"
-    "echo $$; exec sleep 1000",
+    "setsid -f env -i sh -c 'echo $$; exec sleep 1000'; echo $$; exec sleep 1000",
 };
 constexpr std::size_t stubborn_lines = 5;
 
@@ -65,6 +64,12 @@ int hop(bool stay) {
   CHECK(::write(1, pid.data(), pid.size()) > 0);
   while (stay) ::pause();
   return 0;
+}
+
+/// A shell that is no subreaper: what it leaves comes to the spawner while it lives.
+int loose_shell(const char* script) {
+  ::prctl(PR_SET_CHILD_SUBREAPER, 0);
+  return ::execl("/bin/sh", "sh", "-c", script, nullptr);
 }
 
 /// `serve` as a process of its own.
@@ -228,6 +233,7 @@ std::optional<int> run_helper(int argc, char** argv) {
     return run_spawner(std::atoi(argv[2]), argv[3]);
   }
   if (argc == 3 && std::string_view(argv[1]) == "serve") return serve(argv[2]);
+  if (argc == 3 && std::string_view(argv[1]) == "loose") return loose_shell(argv[2]);
   if (argc == 3 && std::string_view(argv[1]) == "hop") {
     return hop(std::string_view(argv[2]) == "stay");
   }
