@@ -60,23 +60,24 @@ void AttemptTable::kill(ProcessId id) {
 }
 
 void AttemptTable::reap() {
-  Owners bereaved;
-  bool children_left = true;
+  bool children_left = reap_dead();
+  if (children_left && !adopt_orphans()) return;  // another death is under way
+  Owners bereaved = std::exchange(bereaved_, {});
+  for (ProcessId id : bereaved) settle(id);
+}
+
+/// False: no child is left, so there is no orphan either.
+bool AttemptTable::reap_dead() {
   for (;;) {
     siginfo_t info{};
-    if (::waitid(P_ALL, 0, &info, WEXITED | WNOHANG) != 0) {
-      children_left = false;  // ECHILD: so there is no orphan either
-      break;
-    }
-    if (info.si_pid == 0) break;
+    if (::waitid(P_ALL, 0, &info, WEXITED | WNOHANG) != 0) return false;
+    if (info.si_pid == 0) return true;
     auto child = children_.find(info.si_pid);
     if (child == children_.end()) continue;
     for (ProcessId id : child->second) note_exit(id, info.si_pid, info.si_code, info.si_status);
-    bereaved.insert(bereaved.end(), child->second.begin(), child->second.end());
+    bereaved_.insert(bereaved_.end(), child->second.begin(), child->second.end());
     children_.erase(child);
   }
-  if (children_left) adopt_orphans(bereaved);
-  for (ProcessId id : bereaved) settle(id);
 }
 
 void AttemptTable::note_exit(ProcessId id, pid_t pid, int code, int status) {
@@ -87,22 +88,26 @@ void AttemptTable::note_exit(ProcessId id, pid_t pid, int code, int status) {
   (code == CLD_EXITED ? attempt.report.exit_code : attempt.report.signal) = status;
 }
 
-void AttemptTable::adopt_orphans(const Owners& bereaved) {
-  // What forks and exits without end is gone before it is looked at: hold it first.
-  bool hold = std::any_of(bereaved.begin(), bereaved.end(),
-                          [this](ProcessId id) { return is_killing(id); });
+/// False: an orphan died before it could be looked at. What it started is or becomes a child of the
+/// spawner and is not in the list yet, so nothing can be said to have ended; its SIGCHLD follows.
+bool AttemptTable::adopt_orphans() {
+  bool complete = true;
   for (pid_t pid : own_children_.list()) {
     if (children_.contains(pid)) continue;
-    if (hold) ::kill(pid, SIGSTOP);
+    ::kill(pid, SIGSTOP);  // else what forks and exits without end would never be seen alive
     auto stat = read_stat(pid);
-    // A zombie left nothing: its own children came to the spawner when it died.
-    if (stat && stat->state != 'Z' && stat->state != 'X') adopt(pid, *stat, bereaved);
-    if (hold) ::kill(pid, SIGCONT);
+    if (stat && stat->state != 'Z' && stat->state != 'X') {
+      adopt(pid, *stat);
+    } else {
+      complete = false;
+    }
+    ::kill(pid, SIGCONT);
   }
+  return complete;
 }
 
-void AttemptTable::adopt(pid_t pid, const ProcessStat& stat, const Owners& bereaved) {
-  Owners owners = bereaved;
+void AttemptTable::adopt(pid_t pid, const ProcessStat& stat) {
+  Owners owners = bereaved_;
   std::vector<pid_t> tree;
   append_tree(pid, tree);
   if (ProcessId owner = owner_of(pid, stat); owner != 0) {
@@ -193,7 +198,9 @@ void kill_all_descendants() {
   OwnChildren own_children;
   for (;;) {
     std::vector<pid_t> all;
-    for (pid_t child : own_children.list()) append_tree(child, all);
+    auto children = own_children.list();
+    for (pid_t child : children) ::kill(child, SIGSTOP);  // forks no more while we look below it
+    for (pid_t child : children) append_tree(child, all);
     signal_groups(all, SIGKILL);
     siginfo_t info{};
     do {

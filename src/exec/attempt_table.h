@@ -51,13 +51,13 @@ class AttemptTable {
   using Owners = std::vector<ProcessId>;
 
   void note_exit(ProcessId id, pid_t pid, int code, int status);
-  void adopt_orphans(const Owners& bereaved);
-  void adopt(pid_t pid, const ProcessStat& stat, const Owners& bereaved);
+  bool reap_dead();
+  bool adopt_orphans();
+  void adopt(pid_t pid, const ProcessStat& stat);
   ProcessId owner_of(pid_t pid, const ProcessStat& stat) const;
   void settle(ProcessId id);
   void ask(ProcessId id, Attempt& attempt);
   void kill_now(ProcessId id, Attempt& attempt);
-  bool is_killing(ProcessId id) const { return attempts_.at(id).phase == Phase::killing; }
   std::vector<pid_t> processes_of(ProcessId id, const Attempt& attempt) const;
 
   const base::Clock& clock_;
@@ -67,6 +67,7 @@ class AttemptTable {
   std::unordered_map<ProcessId, Attempt> attempts_;
   std::unordered_map<pid_t, Owners> children_;     // of the spawner, alive or not yet reaped
   std::unordered_map<pid_t, ProcessId> sessions_;  // each attempt begins with a session of its own
+  Owners bereaved_;  // attempts that have lost a process and are to be settled
   std::deque<Report> reports_;
 };
 

@@ -84,8 +84,8 @@ class ProcessHost {
   /// SIGTERM to everything the process started, after the grace SIGKILL. Thread-safe; an unknown or
   /// ended id is ignored.
   void stop(ProcessId id);
-  /// Called once, from the host's thread, if the spawner itself dies: every process is then reported
-  /// ended with signal SIGKILL, and start() answers with start_error.
+  /// Called once, from the host's thread, if the spawner itself dies: every process is then
+  /// reported ended with signal SIGKILL, and start() answers with start_error.
   void on_spawner_death(std::function<void()> callback);
 
  private:

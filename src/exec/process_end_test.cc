@@ -1,7 +1,13 @@
 // How processes end: asked, killed, with children left behind.
+#include <fcntl.h>
 #include <fmt/format.h>
 
+#include <fstream>
+#include <thread>
+
+#include "exec/process_tree.h"
 #include "exec/test_host.h"
+#include "exec/unique_fd.h"
 
 namespace exec {
 namespace {
@@ -17,6 +23,11 @@ class ProcessEndTest : public ProcessTest {
     for (pid_t pid : pids_) EXPECT_TRUE(is_alive(pid));
     host_->stop(id);
     return witness_.wait_end();
+  }
+  ProcessSpec in_scratch(const std::string& script) {
+    ProcessSpec spec = shell(script);
+    spec.working_directory = directory_.path();
+    return spec;
   }
   void expect_all_dead() {
     for (pid_t pid : pids_) EXPECT_FALSE(is_alive(pid)) << pid;
@@ -92,17 +103,18 @@ TEST_F(ProcessEndTest, ChildrenLeftBehindAreEnded) {
 }
 
 TEST_F(ProcessEndTest, AChildLeftBehindHasItsGrace) {
-  ProcessEnd end = run(
-      shell("(trap 'echo cleaned; exit' TERM; echo ready >&3; while :; do sleep 0.01; done) 3>&2 & "
-            "sleep 0.1; exit 0"));
+  ProcessEnd end = run(in_scratch(
+      "mkfifo up; (trap 'echo cleaned; exit' TERM; echo > up; while :; do sleep 0.01; done) & "
+      "read up < up; exit 0"));
   EXPECT_TRUE(end.left_children);
   EXPECT_EQ(witness_.output(), "cleaned\n");
 }
 
 TEST_F(ProcessEndTest, ADaemonLeftBehindIsFoundByItsMarker) {
-  ProcessSpec spec = shell(
-      "setsid sh -c '(setsid sh -c \"trap : TERM; echo \\$\\$; while :; do sleep 1000; done\" &)';"
-      "sleep 0.1; exit 0");
+  ProcessSpec spec = in_scratch(
+      "mkfifo up; setsid -f setsid -f sh -c"
+      " 'trap : TERM; echo $$ > up; while :; do sleep 1000; done';"
+      "read pid < up; echo $pid; exit 0");
   spec.stop_grace = 50ms;
   ProcessEnd end = run(spec);
   EXPECT_TRUE(end.left_children);
@@ -112,20 +124,25 @@ TEST_F(ProcessEndTest, ADaemonLeftBehindIsFoundByItsMarker) {
 }
 
 TEST_F(ProcessEndTest, ADaemonWithoutMarkerIsKilledAtOnce) {
-  ProcessSpec spec = shell(
-      "setsid -f env -i /bin/sh -c 'trap \"\" TERM; echo $$; while :; do /bin/sleep 1000; done';"
-      "sleep 0.1; exit 0");
+  ProcessSpec spec = in_scratch(
+      "mkfifo up; setsid -f env -i /bin/sh -c"
+      " 'trap \"\" TERM; echo $$ > up; while :; do /bin/sleep 1000; done';"
+      "read pid < up; echo $pid; exit 0");
   spec.stop_grace = 10min;
   ProcessEnd end = run(spec);
   EXPECT_EQ(end.exit_code, 0);
+  EXPECT_TRUE(end.left_children);
   take_pids();
   ASSERT_EQ(pids_.size(), 1u);
   expect_all_dead();
 }
 
 TEST_F(ProcessEndTest, AZombieLeftBehindIsNoChildLeft) {
-  ProcessEnd end = run(shell("true & sleep 0.1; exec true"));
-  EXPECT_FALSE(end.left_children);
+  host_->start(in_scratch("mkfifo go; true & echo $!; exec cat go"), witness_.callbacks());
+  pid_t pid = std::stoi(witness_.wait_line());
+  while (read_stat(pid).value().state != 'Z') std::this_thread::yield();
+  std::ofstream(directory_.path() + "/go").flush();
+  EXPECT_FALSE(witness_.wait_end().left_children);
 }
 
 TEST_F(ProcessEndTest, OthersAreLeftAlone) {
@@ -139,13 +156,28 @@ TEST_F(ProcessEndTest, OthersAreLeftAlone) {
 }
 
 TEST_F(ProcessEndTest, AProcessThatForksWithoutEndIsCaught) {
-  ProcessSpec spec =
-      shell("hop() { setsid -f /bin/sh -c \"$HOP\"; }; echo $$; hop; exec sleep 1000");
-  spec.environment.push_back("HOP=trap '' TERM; exec setsid -f /bin/sh -c \"$HOP\"");
+  ProcessSpec spec = shell("");
+  spec.argv = {own_program(), "hop", "stay"};
   spec.stop_grace = 20ms;
-  ProcessEnd end = stop_after_lines(spec, 1);
-  EXPECT_TRUE(end.stopped);
-  EXPECT_FALSE(end.start_error);
+  EXPECT_TRUE(stop_after_lines(spec, 1).stopped);
+  EXPECT_EQ(hoppers(), 0u);
+}
+
+TEST_F(ProcessEndTest, AProcessThatForksWithoutEndAfterItsParentIsCaught) {
+  ProcessSpec spec = shell("");
+  spec.argv = {own_program(), "hop", "leave"};
+  spec.stop_grace = 20ms;
+  EXPECT_TRUE(run(spec).left_children);
+  EXPECT_EQ(hoppers(), 0u);
+}
+
+TEST_F(ProcessEndTest, AnOutsiderThatHoldsThePipeDelaysNothing) {
+  ProcessId id = host_->start(shell("echo $$; exec sleep 1000"), witness_.callbacks());
+  std::string pid = witness_.wait_line();
+  UniqueFd held(::open(fmt::format("/proc/{}/fd/1", pid).c_str(), O_WRONLY | O_CLOEXEC));
+  ASSERT_TRUE(held);
+  host_->stop(id);
+  EXPECT_EQ(witness_.wait_end().signal, SIGTERM);
 }
 
 TEST_F(ProcessEndTest, AnEndedOrUnknownIdIsIgnored) {

@@ -7,6 +7,7 @@
 #include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -65,6 +66,16 @@ void wait_for_exit(pid_t pid) {
   while (::waitpid(pid, nullptr, 0) < 0 && errno == EINTR) continue;
 }
 
+/// For a spawner that was asked to go: it stays as long as the kernel does not let it end
+/// something.
+void wait_for_exit_some_time(pid_t pid) {
+  UniqueFd process(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
+  pollfd ended{process.get(), POLLIN, 0};
+  constexpr int wait_ms = std::chrono::milliseconds(close_margin).count();
+  if (!process || ::poll(&ended, 1, wait_ms) > 0) return wait_for_exit(pid);
+  base::log_warning("processes cannot be ended, the spawner waits for them");
+}
+
 /// The spawner says that it has the lock, or dies, or the time is over.
 base::Result<> wait_until_ready(int socket, base::Clock& clock, std::chrono::milliseconds wait) {
   auto deadline = clock.steady() + wait;
@@ -94,13 +105,6 @@ void add_to_epoll(int epoll, int fd, std::uint64_t key) {
   CHECK(::epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event) == 0);
 }
 
-Report killed_report(bool stopped) {
-  Report report{ReportKind::ended};
-  report.signal = SIGKILL;
-  report.stopped = stopped;
-  return report;
-}
-
 }  // namespace
 
 class ProcessHost::Impl {
@@ -126,7 +130,7 @@ class ProcessHost::Impl {
       base::MutexLock lock(mutex_);
       socket_.reset();  // the spawner ends
     }
-    if (spawner_ > 0) wait_for_exit(spawner_);
+    if (spawner_ > 0) wait_for_exit_some_time(spawner_);
   }
 
   ProcessId start(ProcessSpec spec, ProcessCallbacks callbacks) {
@@ -228,8 +232,9 @@ class ProcessHost::Impl {
       for (int i = 0; i < n; ++i) on_event(events[i]);
       tell_refused();
       tell_death();
-      if (is_closed()) return;
+      if (is_closed()) break;
     }
+    report_killed(true);
   }
 
   void on_event(const epoll_event& event) {
@@ -288,7 +293,6 @@ class ProcessHost::Impl {
     ::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, socket_.get(), nullptr);
     socket_.reset();
     outbox_.clear();
-    auto processes = std::exchange(processes_, {});
     lock.unlock();
     wait_for_exit(std::exchange(spawner_, -1));
     if (!closing) base::log_error("the process spawner has died");
@@ -297,9 +301,17 @@ class ProcessHost::Impl {
       base::log_error("processes of the dead spawner cannot be ended");
     }
     tell_death();
-    for (auto& [id, process] : processes) {
-      process->finish(killed_report(closing), buffer_, clock_.now());
-    }
+    report_killed(closing);
+  }
+
+  void report_killed(bool stopped) EXCLUDES(mutex_) {
+    base::MutexLock lock(mutex_);
+    auto processes = std::exchange(processes_, {});
+    lock.unlock();
+    Report report{ReportKind::ended};
+    report.signal = SIGKILL;
+    report.stopped = stopped;
+    for (auto& [id, process] : processes) process->finish(report, buffer_, clock_.now());
   }
 
   void tell_death() EXCLUDES(mutex_) {
@@ -322,18 +334,24 @@ class ProcessHost::Impl {
     }
   }
 
+  /// While closing: until the processes have had their grace, then until the spawner, which takes
+  /// the end of our side of the socket for our death, has killed them.
   int wait_ms() EXCLUDES(mutex_) {
     base::MutexLock lock(mutex_);
     if (!closing_ || !socket_) return -1;
     auto left = std::chrono::ceil<std::chrono::milliseconds>(close_deadline_ - clock_.steady());
     if (left.count() > 0) return static_cast<int>(left.count());
-    ::shutdown(socket_.get(), SHUT_WR);  // the spawner takes it for our death
-    return -1;
+    if (gives_up_) return 0;
+    gives_up_ = true;
+    ::shutdown(socket_.get(), SHUT_WR);
+    close_deadline_ = clock_.steady() + close_margin;
+    return static_cast<int>(std::chrono::milliseconds(close_margin).count());
   }
 
   bool is_closed() EXCLUDES(mutex_) {
     base::MutexLock lock(mutex_);
-    return closing_ && processes_.empty() && refused_.empty();
+    if (!closing_ || !refused_.empty()) return false;
+    return processes_.empty() || (gives_up_ && clock_.steady() >= close_deadline_);
   }
 
   base::Clock& clock_;
@@ -353,6 +371,7 @@ class ProcessHost::Impl {
   bool waits_for_room_ GUARDED_BY(mutex_) = false;
   bool spawner_gone_ GUARDED_BY(mutex_) = false;
   bool closing_ GUARDED_BY(mutex_) = false;
+  bool gives_up_ GUARDED_BY(mutex_) = false;
   base::SteadyTime close_deadline_ GUARDED_BY(mutex_);
   std::thread thread_;
 };

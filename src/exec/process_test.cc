@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <fstream>
+#include <future>
 
 #include "exec/test_host.h"
 
@@ -244,6 +245,19 @@ TEST_F(ProcessTest, RunsManyAtOnce) {
     EXPECT_EQ(witnesses[i].wait_end().exit_code, i % 100);
     EXPECT_EQ(witnesses[i].output(), fmt::format("process {}\n", i));
   }
+}
+
+TEST_F(ProcessTest, ASlowConsumerLosesNothing) {
+  std::promise<void> release;
+  Witness slow;
+  ProcessCallbacks callbacks = slow.callbacks();
+  callbacks.on_lines = [wait = release.get_future().share()](std::vector<LogLine>) { wait.wait(); };
+  host_->start(shell("echo"), callbacks);
+  std::vector<Witness> witnesses(100);  // more ends than the socket holds
+  for (Witness& witness : witnesses) host_->start(shell("echo x"), witness.callbacks());
+  release.set_value();
+  for (Witness& witness : witnesses) witness.wait_end();
+  for (Witness& witness : witnesses) EXPECT_EQ(witness.output(), "x\n");
 }
 
 TEST_F(ProcessTest, StartsFromItsOwnCallbacks) {

@@ -3,7 +3,8 @@
 #include <fmt/format.h>
 #include <signal.h>
 #include <spawn.h>
-#include <sys/file.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 
 #include <fstream>
@@ -43,10 +44,30 @@ int serve(const std::string& directory) {
     };
     (*host)->start(shell(script), callbacks);
   }
+  ProcessSpec hopper = shell("");
+  hopper.argv = {own_program(), "hop", "stay"};
+  (*host)->start(hopper, {});
   for (;;) ::pause();
 }
 
-/// The helper above as a process of its own.
+/// Forks, ends, and goes on in the child in a session of its own, without end. Three at a time.
+int hop(bool stay) {
+  ::prctl(PR_SET_NAME, "dagy-hopper");
+  ::signal(SIGTERM, SIG_IGN);
+  for (int i = 0; i < 3; ++i) {
+    if (::fork() != 0) continue;
+    for (;;) {
+      if (::fork() > 0) ::_exit(0);
+      ::setsid();
+    }
+  }
+  std::string pid = std::to_string(::getpid()) + "\n";
+  CHECK(::write(1, pid.data(), pid.size()) > 0);
+  while (stay) ::pause();
+  return 0;
+}
+
+/// `serve` as a process of its own.
 class Server {
  public:
   explicit Server(const std::string& directory) {
@@ -89,6 +110,7 @@ TEST(Spawner, EndsEverythingWhenTheServerIsKilled) {
   auto next = ProcessHost::create(host_options(directory.path()), clock);
   ASSERT_TRUE(next) << next.error().message;
   for (pid_t pid : pids) EXPECT_FALSE(is_alive(pid)) << pid;
+  EXPECT_EQ(hoppers(), 0u);
 }
 
 TEST(Spawner, ASecondHostWaitsForTheLock) {
@@ -206,6 +228,9 @@ std::optional<int> run_helper(int argc, char** argv) {
     return run_spawner(std::atoi(argv[2]), argv[3]);
   }
   if (argc == 3 && std::string_view(argv[1]) == "serve") return serve(argv[2]);
+  if (argc == 3 && std::string_view(argv[1]) == "hop") {
+    return hop(std::string_view(argv[2]) == "stay");
+  }
   return std::nullopt;
 }
 

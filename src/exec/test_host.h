@@ -48,6 +48,7 @@ ProcessHostOptions host_options(const std::string& directory);
 ProcessSpec shell(const std::string& script);
 bool is_alive(pid_t pid);  // also true for a zombie
 std::size_t open_descriptors();
+std::size_t hoppers();  // processes that fork without end, see `hop` in spawner_test.cc
 
 class ProcessTest : public testing::Test {
  protected:

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include <fstream>
+
 #include "base/check.h"
 #include "exec/test_host.h"
 
@@ -94,6 +96,16 @@ bool is_alive(pid_t pid) {
 std::size_t open_descriptors() {
   auto entries = std::filesystem::directory_iterator("/proc/self/fd");
   return static_cast<std::size_t>(std::distance(begin(entries), end(entries)));
+}
+
+std::size_t hoppers() {
+  std::size_t count = 0;
+  for (const auto& entry : std::filesystem::directory_iterator("/proc")) {
+    std::string name;
+    std::ifstream(entry.path() / "comm") >> name;
+    count += name == "dagy-hopper";
+  }
+  return count;
 }
 
 ProcessTest::ProcessTest() {
