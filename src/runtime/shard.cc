@@ -213,8 +213,8 @@ void Shard::grant_slots() {
 
 void Shard::add_chunk(LiveRun& run, TaskIndex task, const LogChunk& chunk) {
   touch(run);
-  int part = static_cast<int>(run.chunks.size());
-  run.chunks.push_back({run.row.id, run.seq + 1, part, task, run.state.tasks[task].attempt,
+  int first_line = run.chunks.empty() ? 0 : run.chunks.back().first_line + run.chunks.back().lines;
+  run.chunks.push_back({run.row.id, run.seq + 1, first_line, task, run.state.tasks[task].attempt,
                         chunk.lines, chunk.compressed});
 }
 

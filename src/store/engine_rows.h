@@ -51,12 +51,12 @@ struct StatusRow {
   std::optional<base::Timestamp> started_at;
 };
 
-/// Some lines of one attempt's log, zstd-compressed (docs/formats.md). `part` counts the chunks that
-/// share a run's seq.
+/// Some lines of one attempt's log, zstd-compressed (docs/formats.md). Lines of one seq
+/// count from 0 over its chunks.
 struct LogChunkRow {
   base::RunId run{};
   std::int64_t seq = 0;
-  int part = 0;
+  int first_line = 0;
   model::TaskIndex task = 0;
   int attempt = 0;
   int lines = 0;

@@ -132,9 +132,9 @@ base::Result<CommitResult> write_batch(Tx& tx, const EngineBatch& batch) {
       TRY(tx.run("UPDATE run_live SET status = ?2, started_at = ?3 WHERE run_id = ?1",
                  {number(row.run), base::name_of(row.status), row.started_at}));
   for (const LogChunkRow& row : batch.logs)
-    TRY(tx.run("INSERT INTO log_chunks (run_id, seq, part, task, attempt, lines, data) "
+    TRY(tx.run("INSERT INTO log_chunks (run_id, seq, first_line, task, attempt, lines, data) "
                "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
-               {number(row.run), row.seq, row.part, row.task, row.attempt, row.lines,
+               {number(row.run), row.seq, row.first_line, row.task, row.attempt, row.lines,
                 Blob{row.compressed}}));
   for (const FinishedRunRow& row : batch.finished)
     if (!dropped.contains(number(row.run))) TRY(insert_finished(tx, row));

@@ -61,9 +61,9 @@ CREATE TABLE run_tasks (
   run_id BIGINT NOT NULL, chunk BIGINT NOT NULL, tasks TEXT NOT NULL,
   PRIMARY KEY (run_id, chunk)) /*without_rowid*/;
 CREATE TABLE log_chunks (
-  run_id BIGINT NOT NULL, seq BIGINT NOT NULL, part BIGINT NOT NULL, task BIGINT NOT NULL,
+  run_id BIGINT NOT NULL, seq BIGINT NOT NULL, first_line BIGINT NOT NULL, task BIGINT NOT NULL,
   attempt BIGINT NOT NULL, lines BIGINT NOT NULL, data BLOB NOT NULL,
-  PRIMARY KEY (run_id, seq, part)) /*without_rowid*/;
+  PRIMARY KEY (run_id, seq, first_line)) /*without_rowid*/;
 CREATE TABLE audit_log (
   audit_id TEXT PRIMARY KEY, org_id TEXT NOT NULL, actor_email TEXT NOT NULL,
   actor_type TEXT NOT NULL, action TEXT NOT NULL, resource_type TEXT NOT NULL,

@@ -127,34 +127,26 @@ base::Result<std::vector<LogLineRow>> read_log(Tx& tx, RunId run, LogPosition af
                                                std::size_t limit) {
   std::vector<LogLineRow> lines;
   base::Result<> damage;
-  LogPosition next{0, 0};
   auto read_chunk = [&](const Row& row) {
     if (lines.size() >= limit || !damage) return;
-    if (row.integer(0) != next.seq) next = {row.integer(0), 0};
-    std::int64_t count = row.integer(3);
-    auto chunk_task = static_cast<model::TaskIndex>(row.integer(1));
-    bool wanted = (!task || *task == chunk_task) &&
-                  LogPosition{next.seq, next.line + count - 1} > after;
-    if (!wanted) {
-      next.line += count;
-      return;
-    }
     auto records = decode_log_chunk(row.text(4));
     if (!records) {
       damage = records.error();
       return;
     }
+    LogPosition position{row.integer(0), row.integer(1)};
     for (LogRecord& record : *records) {
-      LogPosition position = next;
-      ++next.line;
       if (position > after && lines.size() < limit)
-        lines.push_back({position, chunk_task, static_cast<int>(row.integer(2)), std::move(record)});
+        lines.push_back({position, static_cast<model::TaskIndex>(row.integer(2)),
+                         static_cast<int>(row.integer(3)), std::move(record)});
+      ++position.line;
     }
   };
-  // A page of lines lies within as many chunks at most: each holds one line or more.
-  TRY(tx.run("SELECT seq, task, attempt, lines, data FROM log_chunks WHERE run_id = ?1 AND "
-             "seq >= ?2 AND (?3 IS NULL OR task = ?3 OR seq = ?2) ORDER BY seq, part LIMIT ?4",
-             {number(run), after.seq, task, limit + 1000}, read_chunk));
+  // A chunk holds one line or more, so a page lies within `limit` chunks.
+  TRY(tx.run("SELECT seq, first_line, task, attempt, data FROM log_chunks WHERE run_id = ?1 AND "
+             "(seq > ?2 OR (seq = ?2 AND first_line + lines - 1 > ?3)) AND (?4 IS NULL OR task = "
+             "?4) ORDER BY seq, first_line LIMIT ?5",
+             {number(run), after.seq, after.line, task, limit}, read_chunk));
   if (!damage) return damage.error();
   return lines;
 }

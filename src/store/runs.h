@@ -39,7 +39,7 @@ base::Result<std::vector<RunRow>> list_runs(Tx& tx, const std::string& org_id,
 base::Result<RunDetail> find_run(Tx& tx, const std::string& org_id, base::RunId id);
 base::Result<RunRow> find_run_row(Tx& tx, const std::string& org_id, base::RunId id);
 
-/// Where a log line stands: lines of one seq count over its parts, from 0.
+/// Where a log line stands: the lines that one commit of the run stored count from 0.
 struct LogPosition {
   std::int64_t seq = 0;
   std::int64_t line = -1;
