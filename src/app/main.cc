@@ -1,12 +1,126 @@
-// The program: `dagy serve`, `dagy admin …`, `dagy openapi`, and the spawner it starts itself.
+// The program: `dagy serve`, `dagy admin …`, `dagy openapi`, `dagy settings`, and the spawner that
+// the server starts itself.
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
 #include <cstdlib>
 #include <string_view>
 
+#include "api/openapi.h"
+#include "app/admin.h"
+#include "app/serve.h"
+#include "app/settings.h"
 #include "exec/process.h"
 
-int main(int argc, char** argv) {
-  if (argc == 4 && std::string_view(argv[1]) == "spawner") {
-    return exec::run_spawner(std::atoi(argv[2]), argv[3]);
+namespace {
+
+int exit_code(const base::Error& error) {
+  switch (error.code) {
+    case base::ErrorCode::invalid:
+    case base::ErrorCode::malformed: return 2;
+    case base::ErrorCode::unauthenticated:
+    case base::ErrorCode::forbidden: return 3;
+    case base::ErrorCode::unavailable:
+    case base::ErrorCode::upstream:
+    case base::ErrorCode::timeout: return 4;
+    case base::ErrorCode::not_found: return 5;
+    default: return 1;
   }
-  return 0;
+}
+
+int finish(const base::Result<>& result) {
+  if (result) return 0;
+  fmt::print(stderr, "dagy: {}\n", result.error().message);
+  return exit_code(result.error());
+}
+
+// Each setting is a flag where it may be one, a variable, and a line of the configuration file.
+void add_settings(CLI::App& command, app::Settings& settings) {
+  for (const app::Setting& setting : app::settings_table()) {
+    // A name without dashes would be positional; secrets are hidden names that only a file or a
+    // variable is meant to set.
+    CLI::Option* option = nullptr;
+    std::string name = "--" + std::string(setting.name);
+    if (setting.has_flag && setting.flag_name() != name) name = setting.flag_name() + "," + name;
+    std::string meaning(setting.meaning);
+    if (setting.text != nullptr) {
+      option = command.add_option(name, settings.*setting.text, meaning);
+    } else if (setting.number != nullptr) {
+      option = command.add_option(name, settings.*setting.number, meaning)
+                   ->check(CLI::Range(setting.minimum, setting.maximum));
+    } else {
+      option = command.add_option(name, settings.*setting.flag, meaning);
+    }
+    option->envname(setting.variable())->capture_default_str();
+  }
+}
+
+void add_admin(CLI::App& app, app::Settings& settings, int& code) {
+  CLI::App* admin = app.add_subcommand("admin", "Offline commands on the data directory");
+  admin->require_subcommand(1);
+  add_settings(*admin, settings);
+
+  auto organization = std::make_shared<app::OrganizationOrder>();
+  CLI::App* org = admin->add_subcommand("org", "Organizations")->require_subcommand(1);
+  CLI::App* org_add = org->add_subcommand("add", "Add an organization");
+  org_add->add_option("slug", organization->slug)->required();
+  org_add->add_option("--name", organization->name, "the slug when absent");
+  org_add->callback([&settings, &code, organization] {
+    if (organization->name.empty()) organization->name = organization->slug;
+    code = finish(app::add_organization(settings, *organization));
+  });
+
+  auto user_order = std::make_shared<app::UserOrder>();
+  CLI::App* user = admin->add_subcommand("user", "Users")->require_subcommand(1);
+  CLI::App* user_add =
+      user->add_subcommand("add", "Add a user; the password is a line of standard input");
+  user_add->add_option("email", user_order->email)->required();
+  user_add->add_option("--org", user_order->organization, "slug")->required();
+  user_add->add_option("--role", user_order->role, "viewer, developer, admin, owner")->required();
+  user_add->callback(
+      [&settings, &code, user_order] { code = finish(app::add_user(settings, *user_order)); });
+
+  auto grant_order = std::make_shared<app::GrantOrder>();
+  CLI::App* grant = admin->add_subcommand("grant", "Change a role or make a super admin");
+  grant->add_option("email", grant_order->email)->required();
+  grant->add_option("--org", grant_order->organization, "slug");
+  grant->add_option("--role", grant_order->role, "viewer, developer, admin, owner");
+  grant->add_flag("--super-admin", grant_order->super_admin);
+  grant->callback(
+      [&settings, &code, grant_order] { code = finish(app::grant(settings, *grant_order)); });
+}
+
+int run(int argc, char** argv) {
+  CLI::App app("Dagy, a workflow orchestrator", "dagy");
+  app.set_version_flag("--version", DAGY_VERSION);
+  app.require_subcommand(1);
+  app::Settings settings;
+  int code = 0;
+  CLI::App* serve = app.add_subcommand("serve", "Run the server");
+  add_settings(*serve, settings);
+  serve->set_config("--config", "", "configuration file: lines of name = value")
+      ->envname("DAGY_CONFIG");
+  serve->callback([&] { code = finish(app::serve(settings)); });
+  add_admin(app, settings, code);
+  app.add_subcommand("openapi", "Print the OpenAPI document")->callback([] {
+    fmt::print("{}", api::openapi_document());
+  });
+  app.add_subcommand("settings", "Print the table of settings")->callback([] {
+    fmt::print("{}", app::settings_markdown());
+  });
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    int shown = app.exit(error);
+    return shown == 0 ? 0 : 2;
+  }
+  return code;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  if (argc == 4 && std::string_view(argv[1]) == "spawner")
+    return exec::run_spawner(std::atoi(argv[2]), argv[3]);
+  return run(argc, argv);
 }

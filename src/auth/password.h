@@ -19,7 +19,6 @@ class PasswordHasher {
 
  private:
   base::Mutex one_at_a_time_;
-  std::string nobody_;
 };
 
 }  // namespace auth

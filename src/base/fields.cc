@@ -275,12 +275,14 @@ void timestamp_schema(JsonWriter& to, const Limits&, SchemaRefs&) {
 }  // namespace detail
 
 using namespace detail;
-constinit const FieldType FieldTypeOf<bool>::type{read_boolean, write_boolean, boolean_schema};
+constinit const FieldType FieldTypeOf<bool>::type{read_boolean, write_boolean, boolean_schema,
+                                                  JsonType::boolean};
 constinit const FieldType FieldTypeOf<int>::type{read_integer<int>, write_integer<int>,
-                                                 integer_schema};
+                                                 integer_schema, JsonType::number};
 constinit const FieldType FieldTypeOf<std::int64_t>::type{
-    read_integer<std::int64_t>, write_integer<std::int64_t>, integer_schema};
-constinit const FieldType FieldTypeOf<double>::type{read_double, write_double, double_schema};
+    read_integer<std::int64_t>, write_integer<std::int64_t>, integer_schema, JsonType::number};
+constinit const FieldType FieldTypeOf<double>::type{read_double, write_double, double_schema,
+                                                    JsonType::number};
 constinit const FieldType FieldTypeOf<std::string>::type{read_text, write_text, text_schema};
 constinit const FieldType FieldTypeOf<RawJson>::type{read_raw, write_raw, raw_schema};
 constinit const FieldType FieldTypeOf<Timestamp>::type{read_timestamp, write_timestamp,

@@ -73,7 +73,9 @@ struct FieldType {
   void (*write)(JsonWriter& to, const void* from);
   /// Members of a JSON Schema object, without braces.
   void (*schema)(JsonWriter& to, const Limits&, SchemaRefs&);
-  bool nullable = false;
+  /// What a value looks like in JSON; tells a query's `limit=5` (a number) from `q=5` (text).
+  JsonType wire = JsonType::string;
+  const FieldType* inner = nullptr;  // of an optional; its `wire` counts
 };
 
 class Field {
@@ -262,7 +264,7 @@ struct FieldTypeOf<std::optional<T>> {
   static void schema(JsonWriter& to, const Limits& limits, SchemaRefs& refs) {
     detail::nullable_schema(to, field_type<T>(), limits, refs);
   }
-  static constexpr FieldType type{read, write, schema, true};
+  static constexpr FieldType type{read, write, schema, JsonType::null, &FieldTypeOf<T>::type};
 };
 
 template <class T>

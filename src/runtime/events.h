@@ -21,9 +21,13 @@ struct RunSnapshot {
 };
 
 /// Answers, called once on the shard's thread after the commit; they must not block.
-using CreateReply = std::function<void(base::Result<base::RunId>)>;
+struct Created {
+  base::RunId run{};
+  bool existed = false;  // the run that has the Idempotency-Key already; nothing was created
+};
+using CreateReply = std::function<void(base::Result<Created>)>;
 using CommandReply = std::function<void(base::Result<>)>;
-/// Called with the snapshot when the run's status is final, with null when the time is up or the run
+/// Called with the snapshot when the run's status is final or the time is up, with null when the run
 /// does not live here (it may have ended before: look into the store).
 using Waiter = std::function<void(const RunSnapshot*)>;
 
@@ -31,9 +35,8 @@ struct CreateRun {
   store::LiveRunRow run;  // its id is given by the shard
   std::shared_ptr<const model::Plan> plan;
   std::optional<store::IdempotencyRow> key;
-  /// The id of the new run, or of the run that has the key already.
   CreateReply reply;
-  Waiter waiter;  // may be empty
+  Waiter waiter;  // of a run that was created; may be empty
   base::Timestamp wait_until;
 };
 

@@ -20,22 +20,26 @@ void refuse(Message& message, const base::Error& error) {
 RunLoop::RunLoop(Shard& shard, base::Clock& clock) : shard_(shard), clock_(clock) {}
 
 RunLoop::~RunLoop() {
-  stop(std::chrono::milliseconds(0));
+  stop();
 }
 
 void RunLoop::start() {
   thread_ = std::thread([this] { run(); });
 }
 
-void RunLoop::stop(std::chrono::milliseconds drain) {
+void RunLoop::drain(std::chrono::milliseconds limit) {
+  base::MutexLock lock(mutex_);
+  draining_ = true;
+  inbox_changed_.notify_one();
+  base::SteadyTime until = clock_.steady() + limit;
+  while (!drained_once_ || slots_held_ > 0)
+    if (!drained_.wait_until(mutex_, until)) return;
+}
+
+void RunLoop::stop() {
   {
     base::MutexLock lock(mutex_);
-    draining_ = true;
-    inbox_changed_.notify_one();
-    base::SteadyTime until = clock_.steady() + drain;
-    while (!stopping_ && slots_held_ > 0)
-      if (!drained_.wait_until(mutex_, until)) break;
-    stopping_ = true;
+    draining_ = stopping_ = true;
     inbox_changed_.notify_one();
     inbox_has_room_.notify_all();
   }
@@ -89,6 +93,7 @@ void RunLoop::run() {
     shard_.step(std::move(messages));
     base::MutexLock lock(mutex_);
     slots_held_ = shard_.slots_held();
+    drained_once_ = draining_;
     if (draining_ && slots_held_ == 0) drained_.notify_all();
   }
 }

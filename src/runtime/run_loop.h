@@ -15,9 +15,11 @@ class RunLoop {
   ~RunLoop();
 
   void start();
-  /// Lets no further process start, waits until none holds a slot or `drain` has passed, then stops.
-  /// Messages that are still in the inbox are refused.
-  void stop(std::chrono::milliseconds drain);
+  /// Takes no further commands, lets no further process start, and waits until none holds a slot or
+  /// `limit` has passed.
+  void drain(std::chrono::milliseconds limit);
+  /// Ends the loop; commands that are still in the inbox are refused.
+  void stop();
 
   /// A command: refused with `unavailable` when the inbox is full or the loop stops; its reply is
   /// then called at once. Thread-safe.
@@ -45,6 +47,7 @@ class RunLoop {
   bool loop_waits_ GUARDED_BY(mutex_) = false;
   bool draining_ GUARDED_BY(mutex_) = false;
   bool stopping_ GUARDED_BY(mutex_) = false;
+  bool drained_once_ GUARDED_BY(mutex_) = false;  // a step has been made since draining began
   std::size_t slots_held_ GUARDED_BY(mutex_) = 0;
   base::SteadyTime busy_since_ GUARDED_BY(mutex_){};
   std::thread thread_;

@@ -250,12 +250,12 @@ void Shard::collect_rows(LiveRun& run, store::EngineBatch& batch) {
 void Shard::succeed(const store::CommitResult& result) {
   retained_.clear();
   for (const auto& [mine, holder] : result.duplicates)
-    hand_over_duplicate(*runs_.at(mine), holder);
+    drop_duplicate(*runs_.at(mine), holder);
   std::vector<LiveRun*> touched = std::move(step_->touched);
   for (LiveRun* run : touched) {
     if (!run->decision.facts.empty()) ++run->journal_rows;
     if (!run->decision.facts.empty() || !run->chunks.empty()) ++run->seq;
-    if (run->reply) run->reply(run->row.id);
+    if (run->reply) run->reply(Created{run->row.id, false});
     perform(*run);
     bool finished = run->finish;
     RunId id = run->row.id;
@@ -268,19 +268,9 @@ void Shard::succeed(const store::CommitResult& result) {
   for (CommandReply& reply : step_->replies) reply({});
 }
 
-void Shard::hand_over_duplicate(LiveRun& run, RunId holder) {
+void Shard::drop_duplicate(LiveRun& run, RunId holder) {
   std::erase(step_->touched, &run);
-  run.reply(holder);
-  LiveRun* existing = find(holder);
-  bool waits = existing != nullptr && !model::is_final(existing->state.status);
-  for (auto& [until, waiter] : run.waiters) {
-    if (waits) {
-      watch(*existing, std::move(waiter), until);
-    } else {
-      waiter(nullptr);
-    }
-  }
-  run.waiters.clear();
+  run.reply(Created{holder, true});
   forget(run.row.id);
 }
 
@@ -314,7 +304,8 @@ void Shard::answer_waiters(LiveRun& run) {
 void Shard::expire_waiters(LiveRun& run) {
   auto late = std::partition(run.waiters.begin(), run.waiters.end(),
                              [&](const auto& each) { return each.first > step_->now; });
-  for (auto it = late; it != run.waiters.end(); ++it) it->second(nullptr);
+  RunSnapshot snapshot{run.row, run.state};
+  for (auto it = late; it != run.waiters.end(); ++it) it->second(&snapshot);
   run.waiters.erase(late, run.waiters.end());
 }
 

@@ -76,7 +76,7 @@ class Shard {
   void perform(LiveRun& run);
   void start(LiveRun& run, const engine::StartAttempt& action);
   void answer_waiters(LiveRun& run);
-  void hand_over_duplicate(LiveRun& run, base::RunId holder);
+  void drop_duplicate(LiveRun& run, base::RunId holder);
   void fail(const base::Error& error);
   void refuse(const base::Error& error);
   base::Result<> reload_runs();

@@ -102,4 +102,20 @@ base::Result<std::string> ObjectDirectory::get(const std::string& sha256) const 
   return bytes;
 }
 
+std::vector<std::string> ObjectDirectory::older_than(base::Timestamp t) const {
+  std::vector<std::string> names;
+  std::error_code error;
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(root_, error)) {
+    struct stat info {};
+    if (stat(entry.path().c_str(), &info) != 0 || !S_ISREG(info.st_mode)) continue;
+    base::Timestamp modified = base::from_us(info.st_mtim.tv_sec * 1'000'000LL);
+    if (modified < t) names.push_back(entry.path().filename().string());
+  }
+  return names;
+}
+
+void ObjectDirectory::remove(const std::string& sha256) {
+  unlink(path_of(sha256).c_str());
+}
+
 }  // namespace store

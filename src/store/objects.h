@@ -3,7 +3,9 @@
 
 #include <string>
 #include <string_view>
+#include <vector>
 
+#include "base/clock.h"
 #include "base/result.h"
 
 namespace store {
@@ -19,10 +21,14 @@ class ObjectDirectory {
   /// Error `not_found`, or `internal` when the bytes are not what their name says.
   base::Result<std::string> get(const std::string& sha256) const;
 
+  /// Names of the objects last put before `t`.
+  std::vector<std::string> older_than(base::Timestamp t) const;
+  void remove(const std::string& sha256);
+
   const std::string& root() const { return root_; }
-  std::string path_of(const std::string& sha256) const;
 
  private:
+  std::string path_of(const std::string& sha256) const;
   std::string root_;
 };
 

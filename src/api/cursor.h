@@ -1,0 +1,17 @@
+// next_token: an opaque cursor, bound to the organization, the route and its filters.
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "api/route.h"
+
+namespace api {
+
+/// `position` in a form that only the same caller's organization and filters can use again.
+std::string make_cursor(const Call& call, const std::string& position);
+/// Position of the query's next_token, if there is one; `malformed` when it is not ours.
+base::Result<std::optional<std::string>> read_cursor(const Call& call,
+                                                     const std::optional<std::string>& token);
+
+}  // namespace api

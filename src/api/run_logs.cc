@@ -1,0 +1,161 @@
+// GET /runs/{run_id}/logs: the lines of a run in the order they were stored.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <charconv>
+
+#include "api/cursor.h"
+#include "api/paging.h"
+#include "api/routes.h"
+#include "api/run_view.h"
+
+namespace api {
+
+using base::field;
+using base::Fields;
+
+namespace {
+
+struct LogQuery {
+  std::optional<std::string> task_run_id;
+  std::optional<std::string> after;
+  int limit = int(base::limits::page_items_default);
+  std::optional<std::string> next_token;
+  static const Fields& fields() {
+    using S = LogQuery;
+    static const Fields fields(
+        "LogQuery", {field<&S::task_run_id>("task_run_id", "lines of this task run only"),
+                     field<&S::after>("after", "lines after this seq only").length(1, 64),
+                     limit_field<&S::limit>(), next_token_field<&S::next_token>()});
+    return fields;
+  }
+};
+
+struct LogLineView {
+  std::string seq;
+  base::Timestamp timestamp;
+  std::string level;
+  std::string message;
+  std::string task_run_id;
+  int attempt = 0;
+  bool truncated = false;
+  static const Fields& fields() {
+    using S = LogLineView;
+    static const Fields fields(
+        "LogLine",
+        {field<&S::seq>("seq", "place in the run's log, for after").required(),
+         field<&S::timestamp>("timestamp", "").required(),
+         field<&S::level>("level", "info: standard output, error: standard error").required(),
+         field<&S::message>("message", "").required(),
+         field<&S::task_run_id>("task_run_id", "").required(),
+         field<&S::attempt>("attempt", "").required(),
+         field<&S::truncated>("truncated", "the line was longer than 64 KiB").required()});
+    return fields;
+  }
+};
+
+struct LogPage {
+  std::vector<LogLineView> items;
+  std::optional<std::string> next_token;
+  std::string log_stream;
+  static const Fields& fields() {
+    using S = LogPage;
+    static const Fields fields(
+        "LogPage",
+        {field<&S::items>("items", "oldest first").required(),
+         field<&S::next_token>("next_token", "null when no further line is stored yet").required(),
+         field<&S::log_stream>("log_stream", "<run_slug>/<version>/<run_id>").required()});
+    return fields;
+  }
+};
+
+std::string print(store::LogPosition position) {
+  return fmt::format("{}.{}", position.seq, position.line);
+}
+
+std::optional<store::LogPosition> parse_position(std::string_view text) {
+  store::LogPosition position;
+  const char* end = text.data() + text.size();
+  auto seq = std::from_chars(text.data(), end, position.seq);
+  if (seq.ec != std::errc() || seq.ptr == end || *seq.ptr != '.') return std::nullopt;
+  auto line = std::from_chars(seq.ptr + 1, end, position.line);
+  if (line.ec != std::errc() || line.ptr != end || position.seq < 0 || position.line < 0)
+    return std::nullopt;
+  return position;
+}
+
+base::Result<store::LogPosition> start_of(const Call& call, const LogQuery& query) {
+  std::optional<std::string> cursor = TRY(read_cursor(call, query.next_token));
+  if (!cursor && !query.after) return store::LogPosition{};
+  std::optional<store::LogPosition> position = parse_position(cursor ? *cursor : *query.after);
+  if (!position)
+    return base::Error{base::ErrorCode::malformed, "after must be the seq of a line, as 12.3",
+                       {{"/after", "must be the seq of a line, as 12.3"}}};
+  return *position;
+}
+
+// The task that the query names; `not_found` when the run has none of that id.
+base::Result<std::optional<model::TaskIndex>> task_of(const LogQuery& query, base::RunId run,
+                                                      const model::Plan& plan) {
+  if (!query.task_run_id) return std::optional<model::TaskIndex>();
+  for (model::TaskIndex i = 0; i < plan.tasks.size(); ++i)
+    if (*query.task_run_id == to_string(run) + ":" + plan.tasks[i].id) return std::optional(i);
+  return base::not_found(fmt::format("no task run {}", *query.task_run_id));
+}
+
+LogLineView to_view(const store::LogLineRow& line, base::RunId run, const model::Plan& plan) {
+  LogLineView view;
+  view.seq = print(line.position);
+  view.timestamp = line.record.time;
+  view.level = line.record.from_stderr ? "error" : "info";
+  view.message = line.record.text;
+  std::replace(view.message.begin(), view.message.end(), '\0', '?');  // no U+0000 in any answer
+  view.task_run_id = to_string(run) + ":" + plan.tasks[line.task].id;
+  view.attempt = line.attempt;
+  view.truncated = line.record.cut;
+  return view;
+}
+
+base::Result<Reply> read_logs(const Call& call) {
+  base::RunId id = TRY(run_id_of(call));
+  auto query = TRY(call.read_query<LogQuery>());
+  store::LogPosition after = TRY(start_of(call, query));
+  auto limit = static_cast<std::size_t>(query.limit);
+  store::RunRow row;
+  TRY(call.services.store.read([&](store::Tx& tx) -> base::Result<> {
+    row = TRY(store::find_run_row(tx, call.identity->org_id, id));
+    return {};
+  }));
+  auto plan = TRY(
+      call.services.plans.get(row.run.org_id, row.run.flow_name, row.run.flow_version));
+  std::optional<model::TaskIndex> task = TRY(task_of(query, id, *plan));
+  std::vector<store::LogLineRow> lines;
+  TRY(call.services.store.read([&](store::Tx& tx) -> base::Result<> {
+    lines = TRY(store::read_log(tx, id, after, task, limit + 1));
+    return {};
+  }));
+  LogPage page;
+  if (lines.size() > limit) {
+    lines.resize(limit);
+    page.next_token = make_cursor(call, print(lines.back().position));
+  }
+  for (const store::LogLineRow& line : lines) page.items.push_back(to_view(line, id, *plan));
+  page.log_stream =
+      fmt::format("{}/{}/{}", base::run_slug(id), row.run.flow_version, to_string(id));
+  return json_reply(200, page);
+}
+
+}  // namespace
+
+Route run_logs_route() {
+  return {.method = Method::get,
+          .path = "/runs/{run_id}/logs",
+          .access = Access::need(model::Permission::runs_read),
+          .name = "getRunLogs",
+          .summary = "Lines that the run's tasks wrote",
+          .handler = read_logs,
+          .query = LogQuery::fields,
+          .answers = {{200, "A page of lines", LogPage::fields}, {404, "No such run or task run"}}};
+}
+
+}  // namespace api

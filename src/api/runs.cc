@@ -1,0 +1,350 @@
+// Runs: trigger, list, read, cancel. Their logs are in run_logs.cc.
+#include <algorithm>
+
+#include "api/cursor.h"
+#include "api/paging.h"
+#include "api/routes.h"
+#include "api/run_view.h"
+#include "base/ids.h"
+#include "base/limits.h"
+
+namespace api {
+
+using base::field;
+using base::Fields;
+namespace limits = base::limits;
+
+namespace {
+
+struct RunRequest {
+  std::string flow_name;
+  std::optional<std::string> flow_version;
+  base::RawJson parameters = {"{}"};
+  int wait_seconds = 0;
+  static const Fields& fields() {
+    using S = RunRequest;
+    static const Fields fields(
+        "RunRequest",
+        {field<&S::flow_name>("flow_name", "the flow to run").required().rule(base::name_rule),
+         field<&S::flow_version>("flow_version", "the newest when absent").rule(base::name_rule),
+         field<&S::parameters>("parameters", "an object; checked against the flow's"),
+         field<&S::wait_seconds>("wait_seconds",
+                                 "answer with the ended run if it ends within this time")
+             .range(0, limits::wait_seconds_max)
+             .defaults_to("0")});
+    return fields;
+  }
+};
+
+struct RunAccepted {
+  std::string run_id;
+  std::string run_slug;
+  model::RunStatus status = model::RunStatus::queued;
+  static const Fields& fields() {
+    using S = RunAccepted;
+    static const Fields fields("RunAccepted",
+                               {field<&S::run_id>("run_id", "").required(),
+                                field<&S::run_slug>("run_slug", "a label for people").required(),
+                                field<&S::status>("status", "").required()});
+    return fields;
+  }
+};
+
+struct RunPage {
+  std::vector<RunSummary> items;
+  std::optional<std::string> next_token;
+  static const Fields& fields() {
+    using S = RunPage;
+    static const Fields fields("RunPage",
+                               {field<&S::items>("items", "newest first").required(),
+                                field<&S::next_token>("next_token", "null at the end").required()});
+    return fields;
+  }
+};
+
+struct RunQuery {
+  std::optional<std::string> flow_name;
+  std::optional<model::RunStatus> status;
+  std::optional<base::Timestamp> since;
+  int limit = int(limits::page_items_default);
+  std::optional<std::string> next_token;
+  static const Fields& fields() {
+    using S = RunQuery;
+    static const Fields fields("RunQuery",
+                               {field<&S::flow_name>("flow_name", "runs of this flow only"),
+                                field<&S::status>("status", "runs of this status only"),
+                                field<&S::since>("since", "runs created at or after this time"),
+                                limit_field<&S::limit>(), next_token_field<&S::next_token>()});
+    return fields;
+  }
+};
+
+struct CancelRequest {
+  std::optional<std::string> reason;
+  static const Fields& fields() {
+    using S = CancelRequest;
+    static const Fields fields(
+        "CancelRequest",
+        {field<&S::reason>("reason", "for people").length(0, limits::text_bytes_max)});
+    return fields;
+  }
+};
+
+struct RunCancelled {
+  std::string run_id;
+  model::RunStatus status = model::RunStatus::cancelled;
+  static const Fields& fields() {
+    using S = RunCancelled;
+    static const Fields fields("RunCancelled", {field<&S::run_id>("run_id", "").required(),
+                                                field<&S::status>("status", "").required()});
+    return fields;
+  }
+};
+
+net::Response accepted(base::RunId id, model::RunStatus status) {
+  return json_reply(202, RunAccepted{to_string(id), base::run_slug(id), status}).response;
+}
+
+base::Result<RunView> read_run(const Call& call, base::RunId id) {
+  store::RunDetail detail;
+  TRY(call.services.store.read([&](store::Tx& tx) -> base::Result<> {
+    detail = TRY(store::find_run(tx, call.identity->org_id, id));
+    return {};
+  }));
+  return view_of(call, detail);
+}
+
+// ---- trigger ----
+
+base::Result<std::optional<store::IdempotencyRow>> idempotency_key(const Call& call) {
+  std::string_view key = call.request.header("idempotency-key");
+  if (key.data() == nullptr || key.empty()) return std::optional<store::IdempotencyRow>();
+  bool printable = std::all_of(key.begin(), key.end(), [](char c) { return c > 0x20 && c < 0x7f; });
+  if (!printable || key.size() > limits::idempotency_key_bytes_max)
+    return base::malformed("Idempotency-Key must have 1 to 255 printable ASCII bytes");
+  store::IdempotencyRow row;
+  row.org_id = call.identity->org_id;
+  row.principal = call.identity->user_id;
+  row.route = std::string(call.route.path);
+  row.key = key;
+  std::string canonical;
+  base::append_canonical_json(canonical, call.body->root());
+  row.body_hash = base::sha256_hex(canonical);
+  return std::optional(std::move(row));
+}
+
+/// What a later answer needs once the call itself is gone.
+struct Trigger {
+  Services services;
+  auth::Identity identity;
+  const Route* route;
+  int wait_seconds;
+  Answer answer;
+
+  // Reads the run from the store, off the shard's thread, and answers with it.
+  void answer_from_store(base::RunId id, bool replayed) const {
+    services.pool.submit([self = *this, id, replayed] {
+      net::Request request;
+      Call call{self.services, *self.route, request, {}, self.identity, nullptr, nullptr};
+      base::Result<RunView> view = read_run(call, id);
+      if (!view) return self.answer.send_error(view.error());
+      net::Response response = json_reply(200, *view).response;
+      if (replayed) response.headers.push_back({"Idempotency-Replayed", "true"});
+      self.answer.send(std::move(response));
+    });
+  }
+  void answer_snapshot(const runtime::RunSnapshot& snapshot) const {
+    if (!model::is_final(snapshot.state.status))
+      return answer.send(accepted(snapshot.run.id, snapshot.state.status));
+    answer.send(json_reply(200, view_of(snapshot)).response);
+  }
+};
+
+base::Result<runtime::CreateRun> new_run(const Call& call, const RunRequest& request) {
+  auto plan = TRY(call.services.plans.get(call.identity->org_id, request.flow_name,
+                                          request.flow_version));
+  auto given = TRY(base::JsonDocument::parse(request.parameters.text));
+  std::string parameters = TRY(model::resolve_parameters(plan->parameters, given->root()));
+  runtime::CreateRun message;
+  message.run.org_id = call.identity->org_id;
+  message.run.flow_name = plan->flow_name;
+  message.run.flow_version = plan->flow_version;
+  message.run.trigger_type = "api";
+  message.run.created_by = call.identity->email;
+  if (parameters.size() > limits::inline_value_bytes_max) {
+    std::string object = TRY(call.services.objects.put(parameters));
+    message.run.parameters = model::Value::reference(object, std::ssize(parameters));
+  } else {
+    message.run.parameters = model::Value::inline_json(std::move(parameters));
+  }
+  message.plan = std::move(plan);
+  return message;
+}
+
+// A repeat of a request that has its run already.
+Reply replay(const Call& call, base::RunId id, int wait_seconds) {
+  return {{}, [services = call.services, identity = *call.identity, route = &call.route,
+               wait_seconds, id](Answer answer) {
+            auto trigger = std::make_shared<Trigger>(
+                Trigger{services, identity, route, wait_seconds, std::move(answer)});
+            if (wait_seconds == 0) return trigger->answer_from_store(id, true);
+            runtime::WatchRun watch;
+            watch.run = id;
+            watch.wait_until = services.clock.now() + std::chrono::seconds(wait_seconds);
+            watch.waiter = [trigger, id](const runtime::RunSnapshot*) {
+              trigger->answer_from_store(id, true);
+            };
+            services.loop.command(std::move(watch));
+          }};
+}
+
+void submit(runtime::CreateRun message, std::shared_ptr<Trigger> trigger) {
+  auto own_id = std::make_shared<base::RunId>();
+  message.reply = [trigger, own_id](base::Result<runtime::Created> created) {
+    if (!created) return trigger->answer.send_error(created.error());
+    *own_id = created->run;
+    if (created->existed) return trigger->answer_from_store(created->run, true);
+    if (trigger->wait_seconds == 0)
+      trigger->answer.send(accepted(created->run, model::RunStatus::queued));
+  };
+  if (trigger->wait_seconds > 0) {
+    message.wait_until =
+        trigger->services.clock.now() + std::chrono::seconds(trigger->wait_seconds);
+    message.waiter = [trigger, own_id](const runtime::RunSnapshot* snapshot) {
+      if (snapshot != nullptr) return trigger->answer_snapshot(*snapshot);
+      trigger->answer_from_store(*own_id, false);
+    };
+  }
+  trigger->services.loop.command(std::move(message));
+}
+
+base::Result<Reply> trigger_run(const Call& call) {
+  auto request = TRY(call.read_body<RunRequest>());
+  if (!call.services.store.accepts_work())
+    return base::unavailable("the server's disk is nearly full: no new runs");
+  std::optional<store::IdempotencyRow> key = TRY(idempotency_key(call));
+  if (key) {
+    std::optional<store::IdempotentRun> earlier;
+    TRY(call.services.store.read([&](store::Tx& tx) -> base::Result<> {
+      earlier = TRY(store::find_idempotent_run(tx, *key, call.services.clock.now()));
+      return {};
+    }));
+    if (earlier && earlier->body_hash != key->body_hash)
+      return base::invalid("this Idempotency-Key was used with another body",
+                           {{"/Idempotency-Key", "was used with another body"}});
+    if (earlier) return replay(call, earlier->run, request.wait_seconds);
+  }
+  runtime::CreateRun message = TRY(new_run(call, request));
+  message.key = std::move(key);
+  auto shared = std::make_shared<runtime::CreateRun>(std::move(message));
+  return Reply{{}, [services = call.services, identity = *call.identity, route = &call.route,
+                    wait_seconds = request.wait_seconds, shared](Answer answer) {
+                 submit(std::move(*shared),
+                        std::make_shared<Trigger>(
+                            Trigger{services, identity, route, wait_seconds, std::move(answer)}));
+               }};
+}
+
+// ---- list, read, cancel ----
+
+base::Result<Reply> list_runs(const Call& call) {
+  auto query = TRY(call.read_query<RunQuery>());
+  std::optional<std::string> position = TRY(read_cursor(call, query.next_token));
+  std::optional<base::RunId> before;
+  if (position) before = base::parse_run_id(*position);
+  auto limit = static_cast<std::size_t>(query.limit);
+  std::vector<store::RunRow> rows;
+  TRY(call.services.store.read([&](store::Tx& tx) -> base::Result<> {
+    rows = TRY(store::list_runs(tx, call.identity->org_id,
+                                {query.flow_name, query.status, query.since}, before, limit + 1));
+    return {};
+  }));
+  RunPage page;
+  if (rows.size() > limit) {
+    rows.resize(limit);
+    page.next_token = make_cursor(call, to_string(rows.back().run.id));
+  }
+  for (const store::RunRow& row : rows) page.items.push_back(summary_of(row));
+  return json_reply(200, page);
+}
+
+base::Result<Reply> get_run(const Call& call) {
+  base::RunId id = TRY(run_id_of(call));
+  RunView view = TRY(read_run(call, id));
+  return json_reply(200, view);
+}
+
+base::Result<Reply> cancel_run(const Call& call) {
+  base::RunId id = TRY(run_id_of(call));
+  auto request = TRY(call.read_body<CancelRequest>());
+  TRY(call.services.store.read([&](store::Tx& tx) -> base::Result<> {
+    TRY(store::find_run_row(tx, call.identity->org_id, id));  // of this organization
+    return {};
+  }));
+  runtime::CancelRun message;
+  message.run = id;
+  message.reason = request.reason.value_or("cancelled by " + call.identity->email);
+  message.audit = call.audit("run.cancel", "run", to_string(id), 200);
+  auto shared = std::make_shared<runtime::CancelRun>(std::move(message));
+  return Reply{{}, [services = call.services, shared, id](Answer answer) {
+                 shared->reply = [answer, id](base::Result<> done) {
+                   // A run that no longer lives has ended before.
+                   if (!done && done.error().code == base::ErrorCode::not_found)
+                     return answer.send_error(base::conflict("the run is already final"));
+                   if (!done) return answer.send_error(done.error());
+                   answer.send(json_reply(200, RunCancelled{to_string(id)}).response);
+                 };
+                 services.loop.command(std::move(*shared));
+               }};
+}
+
+}  // namespace
+
+// In run_logs.cc.
+Route run_logs_route();
+
+Category runs_category() {
+  using model::Permission;
+  return {"Runs",
+          "Starting and following runs",
+          {{.method = Method::post,
+            .path = "/runs",
+            .access = Access::need(Permission::runs_trigger),
+            .name = "triggerRun",
+            .summary = "Start a run; with wait_seconds, answer with it when it has ended",
+            .handler = trigger_run,
+            .body = RunRequest::fields,
+            .answers = {{202, "Accepted and durable", RunAccepted::fields},
+                        {200, "Ended within wait_seconds, or the run of a repeated Idempotency-Key",
+                         RunView::fields},
+                        {404, "No such flow or version"}},
+            .takes_idempotency_key = true},
+           {.method = Method::get,
+            .path = "/runs",
+            .access = Access::need(Permission::runs_read),
+            .name = "listRuns",
+            .summary = "List runs, live and finished",
+            .handler = list_runs,
+            .query = RunQuery::fields,
+            .answers = {{200, "A page of runs", RunPage::fields}}},
+           {.method = Method::get,
+            .path = "/runs/{run_id}",
+            .access = Access::need(Permission::runs_read),
+            .name = "getRun",
+            .summary = "One run with its tasks",
+            .handler = get_run,
+            .answers = {{200, "The run", RunView::fields}, {404, "No such run"}}},
+           {.method = Method::post,
+            .path = "/runs/{run_id}/cancel",
+            .access = Access::need(Permission::runs_write),
+            .name = "cancelRun",
+            .summary = "Cancel a run; its status is final at once, its processes are ended",
+            .handler = cancel_run,
+            .body = CancelRequest::fields,
+            .answers = {{200, "Cancelled", RunCancelled::fields},
+                        {404, "No such run"},
+                        {409, "Already final"}}},
+           run_logs_route()}};
+}
+
+}  // namespace api

@@ -1,0 +1,161 @@
+#include "app/serve.h"
+
+#include <fmt/format.h>
+#include <signal.h>
+#include <unistd.h>
+
+#include <thread>
+
+#include "api/api.h"
+#include "app/data_directory.h"
+#include "app/owner.h"
+#include "base/log.h"
+#include "base/random.h"
+#include "exec/process.h"
+#include "nodes/catalog.h"
+#include "runtime/attempts.h"
+#include "runtime/janitor.h"
+#include "runtime/run_loop.h"
+#include "runtime/shard.h"
+#include "store/objects.h"
+#include "store/store.h"
+
+namespace app {
+
+namespace {
+
+sigset_t stop_signals() {
+  sigset_t set;
+  sigemptyset(&set);
+  sigaddset(&set, SIGTERM);
+  sigaddset(&set, SIGINT);
+  return set;
+}
+
+// The path of this program, also when it was found through PATH.
+std::string own_path() {
+  char buffer[4096];
+  ssize_t n = readlink("/proc/self/exe", buffer, sizeof buffer);
+  return n > 0 ? std::string(buffer, static_cast<std::size_t>(n)) : "dagy";
+}
+
+void announce(const Settings& settings, std::uint16_t port) {
+  fmt::print("Dagy {} is ready at http://{}:{}\n", DAGY_VERSION,
+             settings.address == "127.0.0.1" ? "localhost" : settings.address, port);
+  std::fflush(stdout);
+}
+
+// Everything of a running server; members are built top down and end bottom up.
+class Running {
+ public:
+  Running(const Settings& settings, const DataDirectory& directory,
+          std::unique_ptr<store::Store> store, std::unique_ptr<exec::ProcessHost> host,
+          base::Clock& clock)
+      : settings_(settings),
+        clock_(clock),
+        store_(std::move(store)),
+        host_(std::move(host)),
+        objects_(directory.file("objects")),
+        attempts_(*host_, objects_, clock, directory.file("work")),
+        shard_(*store_, attempts_, clock, nodes::catalog(),
+               {.slots = base::limits::processes_per_core *
+                         std::max(1u, std::thread::hardware_concurrency())}),
+        loop_(shard_, clock),
+        janitor_(*store_, objects_, clock),
+        pool_(2),
+        rate_limit_(settings.rate_limit_per_minute, settings.rate_limit_burst, clock),
+        authenticator_(*store_, hasher_, clock, random_,
+                       std::chrono::seconds(settings.access_token_ttl_seconds)),
+        plans_(*store_, nodes::catalog()),
+        api_({*store_, objects_, authenticator_, rate_limit_, loop_, pool_, plans_,
+              nodes::catalog(), clock, random_}) {
+    attempts_.report_to(loop_);
+  }
+
+  base::Result<> start() {
+    base::Result<bool> first = make_owner(*store_, hasher_, clock_, random_, settings_);
+    if (!first) return first.error();
+    TRY(shard_.recover());
+    net::ServerOptions options;
+    options.address = settings_.address;
+    options.port = static_cast<std::uint16_t>(settings_.port);
+    server_ = TRY(net::Server::create(
+        options,
+        [this](net::Request request, net::Responder responder) {
+          api_.handle(std::move(request), std::move(responder));
+        },
+        api::Api::error_page));
+    loop_.start();
+    janitor_.start();
+    server_->start();
+    announce(settings_, server_->port());
+    return {};
+  }
+
+  void stop() {
+    auto drain = std::chrono::seconds(settings_.drain_seconds);
+    loop_.drain(drain);
+    server_->stop(drain);
+    janitor_.stop();
+    loop_.stop();
+  }
+
+ private:
+  const Settings& settings_;
+  base::Clock& clock_;
+  base::SystemRandom random_;
+  std::unique_ptr<store::Store> store_;
+  std::unique_ptr<exec::ProcessHost> host_;
+  store::ObjectDirectory objects_;
+  runtime::Attempts attempts_;
+  runtime::Shard shard_;
+  runtime::RunLoop loop_;
+  runtime::Janitor janitor_;
+  runtime::WorkPool pool_;
+  auth::PasswordHasher hasher_;
+  auth::RateLimit rate_limit_;
+  auth::Authenticator authenticator_;
+  api::PlanCache plans_;
+  api::Api api_;
+  std::unique_ptr<net::Server> server_;
+};
+
+// Ends the process when a second signal comes while the first is being obeyed.
+void watch_for_second_signal() {
+  std::thread([] {
+    sigset_t signals = stop_signals();
+    int signal = 0;
+    sigwait(&signals, &signal);
+    base::log_warning("second signal: stopping at once");
+    _exit(128 + signal);
+  }).detach();
+}
+
+}  // namespace
+
+base::Result<> serve(const Settings& settings) {
+  sigset_t signals = stop_signals();
+  pthread_sigmask(SIG_BLOCK, &signals, nullptr);  // before any thread, so that all inherit it
+  signal(SIGPIPE, SIG_IGN);
+  drop_secrets_from_environment();
+  for (const std::string& name : unknown_variables())
+    base::log_warning("unknown variable is ignored", {{"name", name}});
+  base::SystemClock clock;
+  DataDirectory directory = TRY(DataDirectory::open(settings.data_dir));
+  std::string database = TRY(database_path(settings));
+  std::unique_ptr<store::Store> store = TRY(store::open_sqlite({database}, clock));
+  auto host = TRY(exec::ProcessHost::create({own_path(), directory.path()}, clock));
+  auto running = std::make_unique<Running>(settings, directory, std::move(store), std::move(host),
+                                           clock);
+  TRY(running->start());
+  int signal = 0;
+  sigwait(&signals, &signal);
+  base::log_info("stopping", {{"signal", signal}});
+  watch_for_second_signal();
+  running->stop();
+  running.reset();
+  base::log_info("stopped");
+  return {};
+}
+
+}  // namespace app

@@ -1,0 +1,128 @@
+#include "app/settings.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstdlib>
+
+extern char** environ;
+
+namespace app {
+
+namespace {
+
+Setting text(std::string_view name, std::string Settings::*member, bool has_flag,
+             std::string_view meaning) {
+  return {.name = name, .meaning = meaning, .has_flag = has_flag, .text = member};
+}
+
+Setting number(std::string_view name, int Settings::*member, int minimum, int maximum,
+               std::string_view meaning) {
+  return {.name = name,
+          .meaning = meaning,
+          .has_flag = true,
+          .number = member,
+          .minimum = minimum,
+          .maximum = maximum};
+}
+
+std::string upper(std::string_view name) {
+  std::string out(name);
+  for (char& c : out)
+    if (c >= 'a' && c <= 'z') c = static_cast<char>(c - 'a' + 'A');
+  return out;
+}
+
+}  // namespace
+
+std::string Setting::variable() const {
+  return "DAGY_" + upper(name);
+}
+
+std::string Setting::flag_name() const {
+  std::string flag_text = "--" + std::string(name);
+  std::replace(flag_text.begin(), flag_text.end(), '_', '-');
+  return flag_text;
+}
+
+const std::vector<Setting>& settings_table() {
+  static const std::vector<Setting> table = {
+      text("address", &Settings::address, true, "address to listen on"),
+      number("port", &Settings::port, 0, 65535, "port to listen on; 0 takes any free one"),
+      text("data_dir", &Settings::data_dir, true,
+           "directory of the database, objects and working files; made with mode 0700"),
+      text("database_url", &Settings::database_url, false,
+           "`sqlite:` (dagy.db in the data directory) or `sqlite:<path>`"),
+      text("owner_email", &Settings::owner_email, true, "first start: the owner's e-mail"),
+      text("owner_password", &Settings::owner_password, false,
+           "first start: the owner's password; absent: a one-time password is printed"),
+      number("access_token_ttl_seconds", &Settings::access_token_ttl_seconds, 1, 31'622'400,
+             "life of an access token"),
+      number("rate_limit_per_minute", &Settings::rate_limit_per_minute, 0, 1'000'000'000,
+             "requests a minute of one client; 0 switches the limit off"),
+      number("rate_limit_burst", &Settings::rate_limit_burst, 1, 1'000'000'000,
+             "requests that a client may have in hand"),
+      number("drain_seconds", &Settings::drain_seconds, 0, 86400,
+             "after SIGTERM: time for requests and running tasks to end"),
+      {.name = "allow_unisolated",
+       .meaning = "1: allow a second organization although tasks are not isolated from each other",
+       .has_flag = true,
+       .flag = &Settings::allow_unisolated},
+  };
+  return table;
+}
+
+base::Result<std::string> database_path(const Settings& settings) {
+  constexpr std::string_view scheme = "sqlite:";
+  if (!settings.database_url.starts_with(scheme))
+    return base::invalid("DAGY_DATABASE_URL must start with 'sqlite:', the only database so far");
+  std::string path = settings.database_url.substr(scheme.size());
+  return path.empty() ? settings.data_dir + "/dagy.db" : path;
+}
+
+std::vector<std::string> unknown_variables() {
+  std::vector<std::string> unknown;
+  for (char** entry = environ; *entry != nullptr; ++entry) {
+    std::string_view pair(*entry);
+    if (!pair.starts_with("DAGY_")) continue;
+    std::string name(pair.substr(0, pair.find('=')));
+    bool known = std::any_of(settings_table().begin(), settings_table().end(),
+                             [&](const Setting& setting) { return setting.variable() == name; });
+    if (!known && name != "DAGY_CONFIG") unknown.push_back(name);
+  }
+  return unknown;
+}
+
+void drop_secrets_from_environment() {
+  for (const Setting& setting : settings_table())
+    if (!setting.has_flag) unsetenv(setting.variable().c_str());
+}
+
+namespace {
+
+std::string default_of(const Setting& setting) {
+  Settings defaults;
+  if (setting.text != nullptr) return defaults.*setting.text;
+  if (setting.number != nullptr) return std::to_string(defaults.*setting.number);
+  return defaults.*setting.flag ? "1" : "0";
+}
+
+}  // namespace
+
+std::string settings_markdown() {
+  std::string out =
+      "| variable | flag | in the file | default | range | meaning |\n"
+      "|---|---|---|---|---|---|\n";
+  for (const Setting& setting : settings_table()) {
+    std::string range = setting.number != nullptr
+                            ? fmt::format("{} to {}", setting.minimum, setting.maximum)
+                            : "";
+    out += fmt::format("| `{}` | {} | `{}` | {} | {} | {} |\n", setting.variable(),
+                       setting.has_flag ? "`" + setting.flag_name() + "`" : "", setting.name,
+                       default_of(setting).empty() ? "" : "`" + default_of(setting) + "`", range,
+                       setting.meaning);
+  }
+  return out;
+}
+
+}  // namespace app

@@ -1,0 +1,57 @@
+// The settings of the server: one table, from which come flags, DAGY_* variables, the configuration
+// file and docs/settings.md.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/limits.h"
+#include "base/result.h"
+
+namespace app {
+
+struct Settings {
+  std::string address = "127.0.0.1";
+  int port = 8000;
+  std::string data_dir = "dagy-data";
+  std::string database_url = "sqlite:";
+  std::string owner_email = "owner@localhost";
+  std::string owner_password;
+  int access_token_ttl_seconds =
+      int(std::chrono::duration_cast<std::chrono::seconds>(base::limits::access_token_ttl).count());
+  int rate_limit_per_minute = base::limits::rate_limit_per_minute;
+  int rate_limit_burst = base::limits::rate_limit_burst;
+  int drain_seconds = 30;
+  bool allow_unisolated = false;
+};
+
+/// One row of the table. Exactly one of the members is set.
+struct Setting {
+  std::string_view name;     // in the configuration file; the variable is DAGY_<NAME>
+  std::string_view meaning;
+  bool has_flag;             // also --<name-with-dashes>; never for a secret
+  std::string Settings::*text = nullptr;
+  int Settings::*number = nullptr;
+  int minimum = 0;
+  int maximum = 0;
+  bool Settings::*flag = nullptr;
+
+  std::string variable() const;   // "DAGY_DATA_DIR"
+  std::string flag_name() const;  // "--data-dir"
+};
+
+const std::vector<Setting>& settings_table();
+
+/// Path of the database file that `database_url` names; "sqlite:" is dagy.db in the data directory.
+/// `invalid` for any other database.
+base::Result<std::string> database_path(const Settings& settings);
+/// Names of DAGY_* variables of this process that no setting has.
+std::vector<std::string> unknown_variables();
+/// Takes secrets out of this process's environment, so that nothing started later finds them.
+void drop_secrets_from_environment();
+/// The table in Markdown.
+std::string settings_markdown();
+
+}  // namespace app

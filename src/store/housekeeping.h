@@ -1,0 +1,17 @@
+// What the janitor asks of the store. Functions of one transaction, each a small batch.
+#pragma once
+
+#include <string>
+
+#include "store/tx.h"
+
+namespace store {
+
+/// Deletes some journal rows of runs that no longer live; true when there may be more.
+base::Result<bool> delete_stale_journal(Tx& tx);
+/// Drops the idempotency tables of the days before yesterday.
+base::Result<> drop_old_keys(Tx& tx, base::Timestamp now);
+/// Whether any run, live or finished, names the object.
+base::Result<bool> is_object_named(Tx& tx, const std::string& sha256);
+
+}  // namespace store
