@@ -193,7 +193,7 @@ TEST(FlowSpec, ChecksEdges) {
             (Texts{"/edges/0/source: no task 'x'", "/edges/0/target: no task 'y'"}));
   EXPECT_EQ(
       errors_of(flow(ab, R"("edges":[{"source":"a","target":"b"},{"source":"b","target":"a"}])")),
-      Texts{"/tasks: form a cycle: b -> a -> b"});
+      Texts{"/tasks: form a cycle: a -> b -> a"});
   EXPECT_EQ(errors_of(flow(node("a") + "," + node("b", {"a"}) + "," + node("c", {"b"}),
                            R"("edges":[{"source":"a","target":"b"},{"source":"a","target":"c"}])")),
             (Texts{"/edges: has a -> c, which depends_on has not",
