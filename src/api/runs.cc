@@ -230,8 +230,7 @@ base::Result<Reply> trigger_run(const Call& call) {
       return {};
     }));
     if (earlier && earlier->body_hash != key->body_hash)
-      return base::invalid("this Idempotency-Key was used with another body",
-                           {{"/Idempotency-Key", "was used with another body"}});
+      return store::key_reused();
     if (earlier) return replay(call, earlier->run, request.wait_seconds);
   }
   runtime::CreateRun message = TRY(new_run(call, request));

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <filesystem>
+#include <utility>
 
 #include "base/json_writer.h"
 #include "base/limits.h"
@@ -82,19 +83,32 @@ struct Attempts::Attempt {
   bool stop_requested GUARDED_BY(mutex) = false;
 };
 
-Attempts::Attempts(exec::ProcessHost& host, store::ObjectDirectory& objects, base::Clock& clock,
-                   std::string work_root)
-    : host_(host),
+Attempts::Attempts(std::unique_ptr<exec::ProcessHost> host, store::ObjectDirectory& objects,
+                   base::Clock& clock, std::string work_root)
+    : host_(std::move(host)),
       objects_(objects),
       clock_(clock),
       work_root_(std::move(work_root)),
       flusher_([this] { flush_loop(); }),
       pool_(pool_threads) {
   std::error_code ignored;
+  std::filesystem::remove_all(work_root_, ignored);  // no attempt of an earlier server lives
   std::filesystem::create_directories(work_root_, ignored);
+  host_->on_spawner_death([] {
+    // Its processes died with it. Ended now, they are recovered as lost; reported, they would fail.
+    base::log_error("the spawner died, the server ends");
+    _exit(1);
+  });
 }
 
 Attempts::~Attempts() {
+  shut_down();
+}
+
+void Attempts::shut_down() {
+  if (!host_) return;
+  pool_.finish();  // first what it still launches
+  host_.reset();
   {
     base::MutexLock lock(mutex_);
     stopping_ = true;
@@ -130,7 +144,7 @@ void Attempts::stop(base::RunId run, model::TaskIndex task, int epoch) {
   }
   base::MutexLock lock(attempt->mutex);
   attempt->stop_requested = true;
-  if (attempt->process) host_.stop(*attempt->process);
+  if (attempt->process) host_->stop(*attempt->process);
 }
 
 void Attempts::finished(base::RunId run) {
@@ -149,7 +163,7 @@ void Attempts::launch(const std::shared_ptr<Attempt>& attempt) {
     lock.unlock();
     return end(attempt, exec::ProcessEnd{.start_error = base::unavailable("stopped before it began")});
   }
-  attempt->process = host_.start(
+  attempt->process = host_->start(
       std::move(prepared->process),
       {[this, attempt](std::vector<exec::LogLine> lines) { take_lines(attempt, std::move(lines)); },
        [this, attempt](exec::ProcessEnd ended) {
