@@ -21,19 +21,20 @@ namespace {
 
 constexpr std::size_t pool_threads = 2;
 
-// Lines on their way to the store. One chunk is about log_chunk_bytes_max of text.
+// Lines on their way to the store. One chunk is about log_chunk_bytes_max of text. `total` counts
+// the bytes of all attempts of the task run; attempts of one follow each other.
 class LogBuffer {
  public:
+  explicit LogBuffer(std::shared_ptr<std::size_t> total) : total_(std::move(total)) {}
+
   void add(exec::LogLine line) {
-    if (full_) return;
-    total_ += line.text.size() + 1;
+    if (*total_ > limits::log_bytes_max) return;
+    *total_ += line.text.size() + 1;
     pending_ += line.text.size() + 1;
-    if (total_ > limits::log_bytes_max) {
-      full_ = true;
+    if (*total_ > limits::log_bytes_max)
       line = {line.time, true, false,
               fmt::format("the log is longer than {} MiB, the rest is dropped",
                           limits::log_bytes_max >> 20)};
-    }
     lines_.push_back({line.time, line.from_stderr, line.cut, std::move(line.text)});
   }
   bool empty() const { return lines_.empty(); }
@@ -48,8 +49,7 @@ class LogBuffer {
  private:
   std::vector<store::LogRecord> lines_;
   std::size_t pending_ = 0;
-  std::size_t total_ = 0;
-  bool full_ = false;
+  std::shared_ptr<std::size_t> total_;
 };
 
 base::Result<> write_script(const std::string& path, std::string_view text) {
@@ -73,6 +73,9 @@ std::string traceparent(base::RunId run, std::string_view attempt) {
 }  // namespace
 
 struct Attempts::Attempt {
+  Attempt(AttemptStart attempt_start, std::shared_ptr<std::size_t> log_bytes)
+      : start(std::move(attempt_start)), log(std::move(log_bytes)) {}
+
   AttemptStart start;
   const nodes::NodeType* type = nullptr;
 
@@ -122,13 +125,16 @@ std::string Attempts::work_directory(base::RunId run) const {
 }
 
 void Attempts::start(AttemptStart start) {
-  auto attempt = std::make_shared<Attempt>();
-  attempt->start = std::move(start);
-  attempt->type = nodes::find(attempt->start.plan->tasks[attempt->start.task].type->type);
-  if (attempt->type->prepare == nullptr)
-    return report(*attempt, nodes::Outcome::success("null"));
+  const nodes::NodeType* type = nodes::find(start.plan->tasks[start.task].type->type);
+  if (type->prepare == nullptr)
+    return loop_->report({start.run, {start.task, start.epoch, true, {}, {}}, {}});
+  std::shared_ptr<Attempt> attempt;
   {
     base::MutexLock lock(mutex_);
+    auto& log_bytes = log_bytes_[start.run][start.task];
+    if (!log_bytes) log_bytes = std::make_shared<std::size_t>(0);
+    attempt = std::make_shared<Attempt>(std::move(start), log_bytes);
+    attempt->type = type;
     attempts_[{attempt->start.run, attempt->start.task, attempt->start.epoch}] = attempt;
   }
   pool_.submit([this, attempt] { launch(attempt); });
@@ -148,6 +154,10 @@ void Attempts::stop(base::RunId run, model::TaskIndex task, int epoch) {
 }
 
 void Attempts::finished(base::RunId run) {
+  {
+    base::MutexLock lock(mutex_);
+    if (log_bytes_.erase(run) == 0) return;  // it had no process
+  }
   pool_.submit([path = work_directory(run)] {
     std::error_code ignored;
     std::filesystem::remove_all(path, ignored);

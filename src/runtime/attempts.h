@@ -60,6 +60,9 @@ class Attempts : public Executor {
   base::CondVar dirty_changed_;
   std::map<Key, std::shared_ptr<Attempt>> attempts_ GUARDED_BY(mutex_);
   std::set<std::shared_ptr<Attempt>> dirty_ GUARDED_BY(mutex_);  // with lines not yet sent
+  /// Bytes logged by each task run of the live runs that had a process.
+  std::map<base::RunId, std::map<model::TaskIndex, std::shared_ptr<std::size_t>>> log_bytes_
+      GUARDED_BY(mutex_);
   bool stopping_ GUARDED_BY(mutex_) = false;
   std::thread flusher_;
   WorkPool pool_;
