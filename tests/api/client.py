@@ -110,7 +110,9 @@ class Client:
         connection = http.client.HTTPConnection("127.0.0.1", self.server.port,
                                                 timeout=REQUEST_SECONDS)
         try:
-            connection.request(method, target, body=body, headers=headers or {})
+            headers = headers or {}
+            connection.request(method, target, body=body, headers=headers,
+                               encode_chunked="Transfer-Encoding" in headers)
             return Answer(connection.getresponse())
         finally:
             connection.close()
