@@ -337,7 +337,7 @@ std::optional<std::int64_t> JsonView::integer() const {
   if (result.ec == std::errc() && result.ptr == text.data() + text.size()) return value;
   if (result.ec != std::errc()) return std::nullopt;
   std::optional<double> real = number();  // "7.0", "7e0"
-  if (!real || *real != std::floor(*real) || std::fabs(*real) > 0x1.0p53) return std::nullopt;
+  if (!real || *real != std::floor(*real) || std::fabs(*real) >= 0x1.0p53) return std::nullopt;
   return static_cast<std::int64_t>(*real);
 }
 

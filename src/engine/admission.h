@@ -3,10 +3,10 @@
 #pragma once
 
 #include <cstddef>
-#include <deque>
+#include <cstdint>
+#include <map>
 #include <optional>
 #include <set>
-#include <vector>
 
 #include "base/ids.h"
 #include "model/plan.h"
@@ -37,8 +37,9 @@ class Admission {
 
  private:
   std::size_t slots_;
-  std::deque<Place> queue_;  // in order of age; places that were released remain until met
-  std::set<Place> waiting_;
+  std::uint64_t age_ = 0;  // of the youngest request
+  std::map<std::uint64_t, Place> queue_;
+  std::map<Place, std::uint64_t> waiting_;  // the same by place
   std::set<Place> holders_;
 };
 

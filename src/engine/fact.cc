@@ -130,8 +130,8 @@ class Decoder {
     ok_ = ok_ && view && view->is_string();
     return ok_ ? view->string() : "";
   }
-  int number() {
-    std::optional<JsonView> view = next();
+  int number() { return number(next()); }
+  int number(std::optional<JsonView> view) {
     std::optional<std::int64_t> value = view ? view->integer() : std::nullopt;
     ok_ = ok_ && value && std::in_range<int>(*value) && *value >= 0;
     return ok_ ? static_cast<int>(*value) : 0;
@@ -164,8 +164,7 @@ class Decoder {
     std::optional<JsonView> view = next();
     ok_ = ok_ && view && view->is_array();
     if (!ok_) return list;
-    for (JsonView element : view->elements())
-      list.push_back(static_cast<TaskIndex>(element.integer().value_or(-1)));
+    for (JsonView element : view->elements()) list.push_back(static_cast<TaskIndex>(number(element)));
     return list;
   }
 

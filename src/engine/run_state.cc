@@ -2,6 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <utility>
+
 #include "base/check.h"
 
 namespace engine {
@@ -128,7 +131,8 @@ class Fold {
   base::Timestamp at_;
 };
 
-// What a fact must find for its fold to make sense; rows of a sound journal always fit.
+// What a fact must find for its fold to make sense; rows of a sound journal always fit. Whatever
+// passes here leaves a state on which apply() works without further checks.
 struct Fits {
   const RunState& state;
 
@@ -139,34 +143,42 @@ struct Fits {
   bool live_attempt(TaskIndex i, int epoch) const {
     return task(i) && task(i)->live && task(i)->epoch == epoch;
   }
+  /// An attempt whose outcome is still open.
+  bool undecided_attempt(TaskIndex i, int epoch) const {
+    return open_task(i) && live_attempt(i, epoch) && !task(i)->stopping;
+  }
+  bool may_start(TaskIndex i) const {
+    return state.status == RunStatus::running && open_task(i) && !task(i)->live &&
+           task(i)->parents_open == 0 && task(i)->parents_unmet == 0;
+  }
 
   bool operator()(const RunStarted&) const { return state.status == RunStatus::queued; }
   bool operator()(const TaskQueued& f) const {
-    return open_task(f.task) && !task(f.task)->live && task(f.task)->status != TaskStatus::queued;
+    return may_start(f.task) && task(f.task)->status != TaskStatus::queued;
   }
   bool operator()(const AttemptStarted& f) const {
-    return open_task(f.task) && !task(f.task)->live && f.epoch == task(f.task)->epoch + 1;
+    return may_start(f.task) && f.epoch == task(f.task)->epoch + 1 &&
+           std::cmp_equal(f.attempt, task(f.task)->earlier.size() + 1);
   }
-  bool operator()(const AttemptSucceeded& f) const {
-    return open_task(f.task) && live_attempt(f.task, f.epoch);
-  }
+  bool operator()(const AttemptSucceeded& f) const { return undecided_attempt(f.task, f.epoch); }
   bool operator()(const AttemptFailed& f) const {
-    return open_task(f.task) && live_attempt(f.task, f.epoch);
+    bool ends = f.then == TaskStatus::failed || f.then == TaskStatus::timed_out;
+    bool retries = f.then == TaskStatus::retrying;
+    return undecided_attempt(f.task, f.epoch) && (f.retry_at ? retries : ends);
   }
   bool operator()(const AttemptGone& f) const {
     return live_attempt(f.task, f.epoch) && task(f.task)->stopping;
   }
-  bool operator()(const AttemptLost& f) const {
-    return open_task(f.task) && live_attempt(f.task, f.epoch) && !task(f.task)->stopping;
-  }
+  bool operator()(const AttemptLost& f) const { return undecided_attempt(f.task, f.epoch); }
   bool operator()(const TasksEnded& f) const {
-    if (!model::is_final(f.status)) return false;
-    for (TaskIndex i : f.tasks)
-      if (!open_task(i)) return false;
-    return true;
+    if (f.status != TaskStatus::skipped && f.status != TaskStatus::cancelled) return false;
+    std::vector<TaskIndex> sorted = f.tasks;
+    std::sort(sorted.begin(), sorted.end());
+    return std::adjacent_find(sorted.begin(), sorted.end()) == sorted.end() &&
+           std::all_of(sorted.begin(), sorted.end(), [&](TaskIndex i) { return open_task(i); });
   }
   bool operator()(const RunDecided& f) const {
-    return model::is_final(f.status) && !model::is_final(state.status);
+    return model::is_final(f.status) && !model::is_final(state.status) && state.open == 0;
   }
 };
 

@@ -2,7 +2,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <functional>
 #include <memory>
 #include <set>
 #include <unordered_map>
@@ -167,6 +166,7 @@ class FlowChecker {
   void check_input(std::size_t task, const InputSource& input, const Path& path);
   void check_upstream(std::size_t task, std::string_view source, const Path& path);
   bool is_ancestor(std::size_t task, std::size_t source);
+  void build_ancestors(std::size_t words);
   void check_outputs();
 
   FlowSpec& spec_;
@@ -177,8 +177,8 @@ class FlowChecker {
   std::unique_ptr<const base::JsonDocument> empty_ = *base::JsonDocument::parse("{}");
   Index index_;
   std::vector<std::vector<std::size_t>> parents_;
-  std::vector<std::size_t> order_;                // topological
-  std::vector<std::vector<bool>> ancestors_;      // built at the first input that needs it
+  std::vector<std::size_t> order_;        // topological
+  std::vector<std::uint64_t> ancestors_;  // a bit row a task, built at the first input that needs it
   std::set<std::string_view> parameters_;
 };
 
@@ -263,16 +263,20 @@ void FlowChecker::check_upstream(std::size_t task, std::string_view source, cons
 bool FlowChecker::is_ancestor(std::size_t task, std::size_t source) {
   const auto& direct = parents_[task];
   if (std::find(direct.begin(), direct.end(), source) != direct.end()) return true;
-  if (ancestors_.empty()) {
-    ancestors_.assign(parents_.size(), std::vector<bool>(parents_.size()));
-    for (std::size_t i : order_)
-      for (std::size_t parent : parents_[i]) {
-        ancestors_[i][parent] = true;
-        std::transform(ancestors_[i].begin(), ancestors_[i].end(), ancestors_[parent].begin(),
-                       ancestors_[i].begin(), std::logical_or<>());
-      }
-  }
-  return ancestors_[task][source];
+  const std::size_t words = (parents_.size() + 63) / 64;
+  if (ancestors_.empty()) build_ancestors(words);
+  return ancestors_[task * words + source / 64] >> (source % 64) & 1;
+}
+
+void FlowChecker::build_ancestors(std::size_t words) {
+  ancestors_.resize(parents_.size() * words);
+  for (std::size_t task : order_)
+    for (std::size_t parent : parents_[task]) {
+      std::uint64_t* row = &ancestors_[task * words];
+      const std::uint64_t* of_parent = &ancestors_[parent * words];
+      for (std::size_t i = 0; i < words; ++i) row[i] |= of_parent[i];
+      row[parent / 64] |= std::uint64_t{1} << (parent % 64);
+    }
 }
 
 void FlowChecker::check_outputs() {

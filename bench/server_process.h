@@ -1,0 +1,41 @@
+// The real server under measurement: started, watched through /proc, stopped.
+#pragma once
+
+#include <sys/types.h>
+
+#include <cstdint>
+#include <string>
+
+namespace bench {
+
+class ServerProcess {
+ public:
+  /// `program` is the dagy binary; `preload` counts its fsyncs. Starts on a fresh directory and
+  /// returns when it has answered; `start_seconds` is how long that took.
+  ServerProcess(const std::string& program, const std::string& preload,
+                const std::string& data_directory);
+  ~ServerProcess();
+
+  std::uint16_t port() const { return port_; }
+  const std::string& token() const { return token_; }
+  double start_seconds() const { return start_seconds_; }
+  /// CPU seconds of the server, its spawner, and every process they have waited for.
+  double cpu_seconds() const;
+  std::uint64_t fsyncs() const;
+  /// Resident memory of server and spawner, shared pages counted once for each.
+  double memory_mb() const;
+
+ private:
+  void start(const std::string& program, const std::string& preload, bool first);
+  void stop();
+  void log_in();
+
+  std::string directory_;
+  std::string counter_path_;
+  pid_t pid_ = -1;
+  std::uint16_t port_ = 0;
+  std::string token_;
+  double start_seconds_ = 0;
+};
+
+}  // namespace bench
