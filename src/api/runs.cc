@@ -142,9 +142,7 @@ base::Result<std::optional<base::RunId>> earlier_run(const Services& services,
     return {};
   }));
   if (!earlier) return std::optional<base::RunId>();
-  if (earlier->body_hash != key.body_hash)
-    return base::invalid("this Idempotency-Key was used with another body",
-                         {{"/Idempotency-Key", "was used with another body"}});
+  if (earlier->body_hash != key.body_hash) return store::key_reused();
   return std::optional(earlier->run);
 }
 
@@ -154,7 +152,6 @@ struct Trigger {
   auth::Identity identity;
   const Route* route;
   int wait_seconds;
-  std::optional<store::IdempotencyRow> key;
   Answer answer;
 
   // Reads the run from the store, off the shard's thread, and answers with it.
@@ -179,14 +176,6 @@ struct Trigger {
       self.answer_from_store(id, true);
     };
     services.loop.command(std::move(watch));
-  }
-  // Of two requests with one key at the same moment, the one that came second.
-  void answer_duplicate(base::RunId id) const {
-    services.pool.submit([self = *this, id] {
-      auto earlier = earlier_run(self.services, *self.key);
-      if (!earlier) return self.answer.send_error(earlier.error());
-      self.answer_repeat(id);
-    });
   }
   void answer_snapshot(const runtime::RunSnapshot& snapshot) const {
     if (!model::is_final(snapshot.state.status))
@@ -221,7 +210,7 @@ void submit(runtime::CreateRun message, std::shared_ptr<Trigger> trigger) {
   message.reply = [trigger, own_id](base::Result<runtime::Created> created) {
     if (!created) return trigger->answer.send_error(created.error());
     *own_id = created->run;
-    if (created->existed) return trigger->answer_duplicate(created->run);
+    if (created->existed) return trigger->answer_repeat(created->run);
     if (trigger->wait_seconds == 0)
       trigger->answer.send(accepted(created->run, model::RunStatus::queued));
   };
@@ -242,9 +231,9 @@ base::Result<Reply> trigger_run(const Call& call) {
     return base::unavailable("the server's disk is nearly full: no new runs");
   std::optional<store::IdempotencyRow> key = TRY(idempotency_key(call));
   auto make_trigger = [services = call.services, identity = *call.identity, route = &call.route,
-                       wait_seconds = request.wait_seconds, key](Answer answer) {
+                       wait_seconds = request.wait_seconds](Answer answer) {
     return std::make_shared<Trigger>(
-        Trigger{services, identity, route, wait_seconds, key, std::move(answer)});
+        Trigger{services, identity, route, wait_seconds, std::move(answer)});
   };
   if (key)
     if (auto earlier = TRY(earlier_run(call.services, *key)))

@@ -34,22 +34,24 @@ int finish(const base::Result<>& result) {
   return exit_code(result.error());
 }
 
-// Each setting is a flag where it may be one, a variable, and a line of the configuration file.
+// Each setting is a flag, a variable and a line of the configuration file; what may be a secret is
+// only a variable, since arguments can be read by others.
 void add_settings(CLI::App& command, app::Settings& settings) {
   for (const app::Setting& setting : app::settings_table()) {
-    // A name without dashes would be positional; secrets are hidden names that only a file or a
-    // variable is meant to set.
+    if (!setting.has_flag) {
+      const char* value = std::getenv(setting.variable().c_str());
+      if (value != nullptr) settings.*setting.text = value;
+      continue;
+    }
     CLI::Option* option = nullptr;
-    std::string name = "--" + std::string(setting.name);
-    if (setting.has_flag && setting.flag_name() != name) name = setting.flag_name() + "," + name;
     std::string meaning(setting.meaning);
     if (setting.text != nullptr) {
-      option = command.add_option(name, settings.*setting.text, meaning);
+      option = command.add_option(setting.flag_name(), settings.*setting.text, meaning);
     } else if (setting.number != nullptr) {
-      option = command.add_option(name, settings.*setting.number, meaning)
+      option = command.add_option(setting.flag_name(), settings.*setting.number, meaning)
                    ->check(CLI::Range(setting.minimum, setting.maximum));
     } else {
-      option = command.add_option(name, settings.*setting.flag, meaning);
+      option = command.add_flag(setting.flag_name(), settings.*setting.flag, meaning);
     }
     option->envname(setting.variable())->capture_default_str();
   }

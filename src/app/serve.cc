@@ -54,9 +54,8 @@ class Running {
       : settings_(settings),
         clock_(clock),
         store_(std::move(store)),
-        host_(std::move(host)),
         objects_(directory.file("objects")),
-        attempts_(*host_, objects_, clock, directory.file("work")),
+        attempts_(std::move(host), objects_, clock, directory.file("work")),
         shard_(*store_, attempts_, clock, nodes::catalog(),
                {.slots = base::limits::processes_per_core *
                          std::max(1u, std::thread::hardware_concurrency())}),
@@ -92,12 +91,19 @@ class Running {
     return {};
   }
 
-  void stop() {
-    auto drain = std::chrono::seconds(settings_.drain_seconds);
-    loop_.drain(drain);
-    server_->stop(drain);
+  ~Running() {
+    if (server_) server_->stop(std::chrono::seconds(0));
     janitor_.stop();
     loop_.stop();
+    attempts_.shut_down();
+  }
+
+  /// Lets running tasks and requests end, within the drain time.
+  void drain() {
+    auto limit = std::chrono::seconds(settings_.drain_seconds);
+    loop_.drain(limit);
+    loop_.stop();
+    server_->stop(limit);
   }
 
  private:
@@ -105,7 +111,6 @@ class Running {
   base::Clock& clock_;
   base::SystemRandom random_;
   std::unique_ptr<store::Store> store_;
-  std::unique_ptr<exec::ProcessHost> host_;
   store::ObjectDirectory objects_;
   runtime::Attempts attempts_;
   runtime::Shard shard_;
@@ -152,7 +157,7 @@ base::Result<> serve(const Settings& settings) {
   sigwait(&signals, &signal);
   base::log_info("stopping", {{"signal", signal}});
   watch_for_second_signal();
-  running->stop();
+  running->drain();
   running.reset();
   base::log_info("stopped");
   return {};

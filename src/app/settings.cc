@@ -111,14 +111,14 @@ std::string default_of(const Setting& setting) {
 
 std::string settings_markdown() {
   std::string out =
-      "| variable | flag | in the file | default | range | meaning |\n"
-      "|---|---|---|---|---|---|\n";
+      "| variable | flag, and name in the file | default | range | meaning |\n"
+      "|---|---|---|---|---|\n";
   for (const Setting& setting : settings_table()) {
     std::string range = setting.number != nullptr
                             ? fmt::format("{} to {}", setting.minimum, setting.maximum)
                             : "";
-    out += fmt::format("| `{}` | {} | `{}` | {} | {} | {} |\n", setting.variable(),
-                       setting.has_flag ? "`" + setting.flag_name() + "`" : "", setting.name,
+    out += fmt::format("| `{}` | {} | {} | {} | {} |\n", setting.variable(),
+                       setting.has_flag ? "`" + setting.flag_name() + "`" : "",
                        default_of(setting).empty() ? "" : "`" + default_of(setting) + "`", range,
                        setting.meaning);
   }

@@ -29,9 +29,9 @@ struct Settings {
 
 /// One row of the table. Exactly one of the members is set.
 struct Setting {
-  std::string_view name;     // in the configuration file; the variable is DAGY_<NAME>
+  std::string_view name;  // the variable is DAGY_<NAME>, the flag --<name-with-dashes>
   std::string_view meaning;
-  bool has_flag;             // also --<name-with-dashes>; never for a secret
+  bool has_flag;  // false for what may hold a secret: then the variable is the only way, a text
   std::string Settings::*text = nullptr;
   int Settings::*number = nullptr;
   int minimum = 0;

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <filesystem>
+#include <utility>
 
 #include "base/json_writer.h"
 #include "base/limits.h"
@@ -20,19 +21,20 @@ namespace {
 
 constexpr std::size_t pool_threads = 2;
 
-// Lines on their way to the store. One chunk is about log_chunk_bytes_max of text.
+// Lines on their way to the store. One chunk is about log_chunk_bytes_max of text. `total` counts
+// the bytes of all attempts of the task run; attempts of one follow each other.
 class LogBuffer {
  public:
+  explicit LogBuffer(std::shared_ptr<std::size_t> total) : total_(std::move(total)) {}
+
   void add(exec::LogLine line) {
-    if (full_) return;
-    total_ += line.text.size() + 1;
+    if (*total_ > limits::log_bytes_max) return;
+    *total_ += line.text.size() + 1;
     pending_ += line.text.size() + 1;
-    if (total_ > limits::log_bytes_max) {
-      full_ = true;
+    if (*total_ > limits::log_bytes_max)
       line = {line.time, true, false,
               fmt::format("the log is longer than {} MiB, the rest is dropped",
                           limits::log_bytes_max >> 20)};
-    }
     lines_.push_back({line.time, line.from_stderr, line.cut, std::move(line.text)});
   }
   bool empty() const { return lines_.empty(); }
@@ -47,8 +49,7 @@ class LogBuffer {
  private:
   std::vector<store::LogRecord> lines_;
   std::size_t pending_ = 0;
-  std::size_t total_ = 0;
-  bool full_ = false;
+  std::shared_ptr<std::size_t> total_;
 };
 
 base::Result<> write_script(const std::string& path, std::string_view text) {
@@ -72,6 +73,9 @@ std::string traceparent(base::RunId run, std::string_view attempt) {
 }  // namespace
 
 struct Attempts::Attempt {
+  Attempt(AttemptStart attempt_start, std::shared_ptr<std::size_t> log_bytes)
+      : start(std::move(attempt_start)), log(std::move(log_bytes)) {}
+
   AttemptStart start;
   const nodes::NodeType* type = nullptr;
 
@@ -82,19 +86,32 @@ struct Attempts::Attempt {
   bool stop_requested GUARDED_BY(mutex) = false;
 };
 
-Attempts::Attempts(exec::ProcessHost& host, store::ObjectDirectory& objects, base::Clock& clock,
-                   std::string work_root)
-    : host_(host),
+Attempts::Attempts(std::unique_ptr<exec::ProcessHost> host, store::ObjectDirectory& objects,
+                   base::Clock& clock, std::string work_root)
+    : host_(std::move(host)),
       objects_(objects),
       clock_(clock),
       work_root_(std::move(work_root)),
       flusher_([this] { flush_loop(); }),
       pool_(pool_threads) {
   std::error_code ignored;
+  std::filesystem::remove_all(work_root_, ignored);  // no attempt of an earlier server lives
   std::filesystem::create_directories(work_root_, ignored);
+  host_->on_spawner_death([] {
+    // Its processes died with it. Ended now, they are recovered as lost; reported, they would fail.
+    base::log_error("the spawner died, the server ends");
+    _exit(1);
+  });
 }
 
 Attempts::~Attempts() {
+  shut_down();
+}
+
+void Attempts::shut_down() {
+  if (!host_) return;
+  pool_.finish();  // first what it still launches
+  host_.reset();
   {
     base::MutexLock lock(mutex_);
     stopping_ = true;
@@ -108,13 +125,16 @@ std::string Attempts::work_directory(base::RunId run) const {
 }
 
 void Attempts::start(AttemptStart start) {
-  auto attempt = std::make_shared<Attempt>();
-  attempt->start = std::move(start);
-  attempt->type = nodes::find(attempt->start.plan->tasks[attempt->start.task].type->type);
-  if (attempt->type->prepare == nullptr)
-    return report(*attempt, nodes::Outcome::success("null"));
+  const nodes::NodeType* type = nodes::find(start.plan->tasks[start.task].type->type);
+  if (type->prepare == nullptr)
+    return loop_->report({start.run, {start.task, start.epoch, true, {}, {}}, {}});
+  std::shared_ptr<Attempt> attempt;
   {
     base::MutexLock lock(mutex_);
+    auto& log_bytes = log_bytes_[start.run][start.task];
+    if (!log_bytes) log_bytes = std::make_shared<std::size_t>(0);
+    attempt = std::make_shared<Attempt>(std::move(start), log_bytes);
+    attempt->type = type;
     attempts_[{attempt->start.run, attempt->start.task, attempt->start.epoch}] = attempt;
   }
   pool_.submit([this, attempt] { launch(attempt); });
@@ -130,10 +150,14 @@ void Attempts::stop(base::RunId run, model::TaskIndex task, int epoch) {
   }
   base::MutexLock lock(attempt->mutex);
   attempt->stop_requested = true;
-  if (attempt->process) host_.stop(*attempt->process);
+  if (attempt->process) host_->stop(*attempt->process);
 }
 
 void Attempts::finished(base::RunId run) {
+  {
+    base::MutexLock lock(mutex_);
+    if (log_bytes_.erase(run) == 0) return;  // it had no process
+  }
   pool_.submit([path = work_directory(run)] {
     std::error_code ignored;
     std::filesystem::remove_all(path, ignored);
@@ -149,7 +173,7 @@ void Attempts::launch(const std::shared_ptr<Attempt>& attempt) {
     lock.unlock();
     return end(attempt, exec::ProcessEnd{.start_error = base::unavailable("stopped before it began")});
   }
-  attempt->process = host_.start(
+  attempt->process = host_->start(
       std::move(prepared->process),
       {[this, attempt](std::vector<exec::LogLine> lines) { take_lines(attempt, std::move(lines)); },
        [this, attempt](exec::ProcessEnd ended) {

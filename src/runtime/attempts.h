@@ -21,9 +21,13 @@ namespace runtime {
 class Attempts : public Executor {
  public:
   /// `work_root` holds one working directory a live run.
-  Attempts(exec::ProcessHost& host, store::ObjectDirectory& objects, base::Clock& clock,
-           std::string work_root);
+  Attempts(std::unique_ptr<exec::ProcessHost> host, store::ObjectDirectory& objects,
+           base::Clock& clock, std::string work_root);
   ~Attempts() override;
+
+  /// Ends every process. What they report from now on is not recorded, so their attempts count as
+  /// lost with this server. Nothing may be started any more. Safe to call twice.
+  void shut_down();
 
   /// Where reports go. Must be called before the first start().
   void report_to(RunLoop& loop) { loop_ = &loop; }
@@ -46,7 +50,7 @@ class Attempts : public Executor {
   void flush_loop();
   std::string work_directory(base::RunId run) const;
 
-  exec::ProcessHost& host_;
+  std::unique_ptr<exec::ProcessHost> host_;
   store::ObjectDirectory& objects_;
   base::Clock& clock_;
   const std::string work_root_;
@@ -56,6 +60,9 @@ class Attempts : public Executor {
   base::CondVar dirty_changed_;
   std::map<Key, std::shared_ptr<Attempt>> attempts_ GUARDED_BY(mutex_);
   std::set<std::shared_ptr<Attempt>> dirty_ GUARDED_BY(mutex_);  // with lines not yet sent
+  /// Bytes logged by each task run of the live runs that had a process.
+  std::map<base::RunId, std::map<model::TaskIndex, std::shared_ptr<std::size_t>>> log_bytes_
+      GUARDED_BY(mutex_);
   bool stopping_ GUARDED_BY(mutex_) = false;
   std::thread flusher_;
   WorkPool pool_;

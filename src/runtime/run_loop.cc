@@ -43,7 +43,10 @@ void RunLoop::stop() {
     inbox_changed_.notify_one();
     inbox_has_room_.notify_all();
   }
-  if (thread_.joinable()) thread_.join();
+  if (thread_.joinable()) {
+    thread_.join();
+    shard_.answer_all_waiters();
+  }
   base::MutexLock lock(mutex_);
   for (Message& message : inbox_) refuse(message, base::unavailable("the server is stopping"));
   inbox_.clear();

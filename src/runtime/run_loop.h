@@ -18,7 +18,7 @@ class RunLoop {
   /// Takes no further commands, lets no further process start, and waits until none holds a slot or
   /// `limit` has passed.
   void drain(std::chrono::milliseconds limit);
-  /// Ends the loop; commands that are still in the inbox are refused.
+  /// Ends the loop; commands in the inbox are refused, waiters are told what their runs are now.
   void stop();
 
   /// A command: refused with `unavailable` when the inbox is full or the loop stops; its reply is

@@ -249,8 +249,8 @@ void Shard::collect_rows(LiveRun& run, store::EngineBatch& batch) {
 
 void Shard::succeed(const store::CommitResult& result) {
   retained_.clear();
-  for (const auto& [mine, holder] : result.duplicates)
-    drop_duplicate(*runs_.at(mine), holder);
+  for (const store::Duplicate& duplicate : result.duplicates)
+    drop_duplicate(*runs_.at(duplicate.run), duplicate);
   std::vector<LiveRun*> touched = std::move(step_->touched);
   for (LiveRun* run : touched) {
     if (!run->decision.facts.empty()) ++run->journal_rows;
@@ -268,9 +268,13 @@ void Shard::succeed(const store::CommitResult& result) {
   for (CommandReply& reply : step_->replies) reply({});
 }
 
-void Shard::drop_duplicate(LiveRun& run, RunId holder) {
+void Shard::drop_duplicate(LiveRun& run, const store::Duplicate& duplicate) {
   std::erase(step_->touched, &run);
-  run.reply(Created{holder, true});
+  if (duplicate.same_body) {
+    run.reply(Created{duplicate.holder, true});
+  } else {
+    run.reply(store::key_reused());
+  }
   forget(run.row.id);
 }
 
@@ -299,6 +303,10 @@ void Shard::watch(LiveRun& run, Waiter waiter, base::Timestamp until) {
 void Shard::answer_waiters(LiveRun& run) {
   RunSnapshot snapshot{run.row, run.state};
   for (auto& [until, waiter] : std::exchange(run.waiters, {})) waiter(&snapshot);
+}
+
+void Shard::answer_all_waiters() {
+  for (auto& [id, run] : runs_) answer_waiters(*run);
 }
 
 void Shard::expire_waiters(LiveRun& run) {

@@ -43,6 +43,8 @@ class Shard {
   std::optional<base::Timestamp> next_wake() const;
   /// From now on no process starts; used to drain.
   void hold_starts() { holding_starts_ = true; }
+  /// Answers every waiter with what its run is now; before the end of the server.
+  void answer_all_waiters();
   /// Attempts that hold a slot now.
   std::size_t slots_held() const { return admission_.holders(); }
   std::size_t live_runs() const { return runs_.size(); }
@@ -76,7 +78,7 @@ class Shard {
   void perform(LiveRun& run);
   void start(LiveRun& run, const engine::StartAttempt& action);
   void answer_waiters(LiveRun& run);
-  void drop_duplicate(LiveRun& run, base::RunId holder);
+  void drop_duplicate(LiveRun& run, const store::Duplicate& duplicate);
   void fail(const base::Error& error);
   void refuse(const base::Error& error);
   base::Result<> reload_runs();

@@ -7,18 +7,29 @@ WorkPool::WorkPool(std::size_t threads) {
 }
 
 WorkPool::~WorkPool() {
+  finish();
+}
+
+void WorkPool::finish() {
   {
     base::MutexLock lock(mutex_);
     stopping_ = true;
     changed_.notify_all();
   }
   for (std::thread& thread : threads_) thread.join();
+  threads_.clear();
 }
 
 void WorkPool::submit(std::function<void()> job) {
-  base::MutexLock lock(mutex_);
-  jobs_.push_back(std::move(job));
-  changed_.notify_one();
+  {
+    base::MutexLock lock(mutex_);
+    if (!stopping_) {
+      jobs_.push_back(std::move(job));
+      changed_.notify_one();
+      return;
+    }
+  }
+  job();
 }
 
 void WorkPool::run() {

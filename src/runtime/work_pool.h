@@ -14,8 +14,10 @@ namespace runtime {
 class WorkPool {
  public:
   explicit WorkPool(std::size_t threads);
-  ~WorkPool();  // runs what waits, then stops
+  ~WorkPool();  // as finish()
   void submit(std::function<void()> job);
+  /// Runs what waits, then ends the threads; jobs that come later run within submit().
+  void finish();
 
  private:
   void run();

@@ -104,11 +104,19 @@ struct EngineBatch {
   }
 };
 
-struct CommitResult {
-  /// Runs of `created` that were not written, with all their rows, because their Idempotency-Key
-  /// was taken; the run that has it comes second.
-  std::vector<std::pair<base::RunId, base::RunId>> duplicates;
+/// A run of `created` that was not written, with all its rows, because its key was taken.
+struct Duplicate {
+  base::RunId run{};
+  base::RunId holder{};    // the run that has the key
+  bool same_body = false;  // its request was the same
 };
+
+struct CommitResult {
+  std::vector<Duplicate> duplicates;
+};
+
+/// The error for a key that comes again with another body.
+base::Error key_reused();
 
 /// A live run with all that recovery needs.
 struct StoredRun {

@@ -29,8 +29,8 @@ base::Result<> insert_live(Tx& tx, const LiveRunRow& run) {
   return {};
 }
 
-// The run that has the key already, or nothing after the key has been written.
-base::Result<std::optional<RunId>> claim_key(Tx& tx, const IdempotencyRow& row) {
+// What has the key already, or nothing after the key has been written.
+base::Result<std::optional<Duplicate>> claim_key(Tx& tx, const IdempotencyRow& row) {
   std::string table = idempotency_table(row.created_at);
   TRY(tx.run(fmt::format("CREATE TABLE IF NOT EXISTS {} (org_id TEXT NOT NULL, principal TEXT NOT "
                          "NULL, route TEXT NOT NULL, idempotency_key TEXT NOT NULL, body_hash TEXT "
@@ -43,14 +43,16 @@ base::Result<std::optional<RunId>> claim_key(Tx& tx, const IdempotencyRow& row) 
                          "run_id) VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT DO NOTHING",
                          table),
              {row.org_id, row.principal, row.route, row.key, row.body_hash, number(row.run)}));
-  std::optional<RunId> holder;
-  if (written > 0) return holder;
-  TRY(tx.run(fmt::format("SELECT run_id FROM {} WHERE org_id = ?1 AND principal = ?2 AND route = "
+  std::optional<Duplicate> taken;
+  if (written > 0) return taken;
+  TRY(tx.run(fmt::format("SELECT run_id, body_hash FROM {} WHERE org_id = ?1 AND principal = ?2 AND route = "
                          "?3 AND idempotency_key = ?4",
                          table),
              {row.org_id, row.principal, row.route, row.key},
-             [&](const Row& found) { holder = RunId(found.integer(0)); }));
-  return holder;
+             [&](const Row& found) {
+               taken = Duplicate{row.run, RunId(found.integer(0)), found.text(1) == row.body_hash};
+             }));
+  return taken;
 }
 
 base::Result<> insert_finished(Tx& tx, const FinishedRunRow& run) {
@@ -100,6 +102,11 @@ model::Value value_from_text(std::string_view text) {
                                  std::stoll(std::string(text.substr(colon + 1))));
 }
 
+base::Error key_reused() {
+  return base::invalid("this Idempotency-Key was used with another body",
+                       {{"/Idempotency-Key", "was used with another body"}});
+}
+
 base::Result<> insert_audit(Tx& tx, const AuditRow& row) {
   TRY(tx.run("INSERT INTO audit_log (audit_id, org_id, actor_email, actor_type, action, "
              "resource_type, resource_id, http_method, http_path, status_code, ip, changes, "
@@ -114,10 +121,10 @@ base::Result<CommitResult> write_batch(Tx& tx, const EngineBatch& batch) {
   CommitResult result;
   std::unordered_set<std::int64_t> dropped;
   for (const auto& [run, key] : batch.created) {
-    std::optional<RunId> holder;
-    if (key) holder = TRY(claim_key(tx, *key));
-    if (holder) {
-      result.duplicates.emplace_back(run.id, *holder);
+    std::optional<Duplicate> taken;
+    if (key) taken = TRY(claim_key(tx, *key));
+    if (taken) {
+      result.duplicates.push_back(*taken);
       dropped.insert(number(run.id));
       continue;
     }

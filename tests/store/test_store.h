@@ -1,0 +1,71 @@
+// A store for a test: on a file in a directory of its own, or in memory.
+#pragma once
+
+#include <gtest/gtest.h>
+#include <stdlib.h>
+
+#include <filesystem>
+#include <memory>
+#include <string>
+
+#include "base/clock.h"
+#include "store/store.h"
+
+namespace store {
+
+/// Time stands still until it is moved.
+class StillClock : public base::Clock {
+ public:
+  base::Timestamp now() const override { return now_; }
+  base::SteadyTime steady() const override { return base::SteadyTime(now_.time_since_epoch()); }
+  void advance(base::Duration by) { now_ += by; }
+
+ private:
+  base::Timestamp now_ = *base::from_iso8601("2026-03-01T12:00:00Z");
+};
+
+class TemporaryDirectory {
+ public:
+  TemporaryDirectory() {
+    char name[] = "/tmp/dagy-store-XXXXXX";
+    path_ = mkdtemp(name);
+  }
+  ~TemporaryDirectory() { std::filesystem::remove_all(path_); }
+  const std::string& path() const { return path_; }
+
+ private:
+  std::string path_;
+};
+
+enum class Backend { sqlite_file, sqlite_memory };
+
+/// Every conformance case runs on every backend.
+class StoreTest : public testing::TestWithParam<Backend> {
+ protected:
+  void SetUp() override { open(); }
+  void open() {
+    store_.reset();
+    SqliteOptions options;
+    if (GetParam() == Backend::sqlite_file) options.path = directory_.path() + "/dagy.db";
+    auto opened = open_sqlite(options, clock_);
+    ASSERT_TRUE(opened) << opened.error().message;
+    store_ = std::move(*opened);
+  }
+
+  base::Result<std::int64_t> count(const std::string& table) {
+    std::int64_t rows = 0;
+    base::Result<> read = store_->read([&](Tx& tx) -> base::Result<> {
+      TRY(tx.run("SELECT COUNT(*) FROM " + table, {},
+                 [&](const Row& row) { rows = row.integer(0); }));
+      return {};
+    });
+    if (!read) return read.error();
+    return rows;
+  }
+
+  StillClock clock_;
+  TemporaryDirectory directory_;
+  std::unique_ptr<Store> store_;
+};
+
+}  // namespace store
