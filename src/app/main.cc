@@ -57,6 +57,31 @@ void add_settings(CLI::App& command, app::Settings& settings) {
   }
 }
 
+// Takes settings from a file of `name = value` lines; they stand below variables and flags.
+base::Result<> read_config(const std::string& path, app::Settings& settings) {
+  std::vector<CLI::ConfigItem> items;
+  try {
+    items = CLI::ConfigTOML().from_file(path);
+  } catch (const CLI::Error& error) {
+    return base::invalid(fmt::format("{}: {}", path, error.what()));
+  }
+  for (const CLI::ConfigItem& item : items) {
+    std::string value = item.inputs.empty() ? "" : item.inputs.front();
+    TRY(app::set_from_text(settings, item.fullname(), value));
+  }
+  return {};
+}
+
+// The file that --config or DAGY_CONFIG names; read before the flags, so that they win.
+std::string config_path(int argc, char** argv) {
+  for (int i = 1; i + 1 < argc; ++i)
+    if (std::string_view(argv[i]) == "--config") return argv[i + 1];
+  for (int i = 1; i < argc; ++i)
+    if (std::string_view(argv[i]).starts_with("--config=")) return argv[i] + sizeof "--config";
+  const char* variable = std::getenv("DAGY_CONFIG");
+  return variable != nullptr ? variable : "";
+}
+
 void add_admin(CLI::App& app, app::Settings& settings, int& code) {
   CLI::App* admin = app.add_subcommand("admin", "Offline commands on the data directory");
   admin->require_subcommand(1);
@@ -98,10 +123,12 @@ int run(int argc, char** argv) {
   app.require_subcommand(1);
   app::Settings settings;
   int code = 0;
+  std::string config = config_path(argc, argv);
+  if (!config.empty())
+    if (base::Result<> read = read_config(config, settings); !read) return finish(read);
   CLI::App* serve = app.add_subcommand("serve", "Run the server");
   add_settings(*serve, settings);
-  serve->set_config("--config", "", "configuration file: lines of name = value")
-      ->envname("DAGY_CONFIG");
+  serve->add_option("--config", config, "file with lines of name = value; also DAGY_CONFIG");
   serve->callback([&] { code = finish(app::serve(settings)); });
   add_admin(app, settings, code);
   app.add_subcommand("openapi", "Print the OpenAPI document")->callback([] {

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <charconv>
 #include <cstdlib>
 
 extern char** environ;
@@ -70,6 +71,31 @@ const std::vector<Setting>& settings_table() {
        .flag = &Settings::allow_unisolated},
   };
   return table;
+}
+
+base::Result<> set_from_text(Settings& settings, const std::string& name,
+                             const std::string& value) {
+  auto setting = std::find_if(
+      settings_table().begin(), settings_table().end(),
+      [&](const Setting& each) { return each.has_flag && each.flag_name() == "--" + name; });
+  if (setting == settings_table().end())
+    return base::invalid(fmt::format("configuration file: unknown setting '{}'", name));
+  if (setting->text != nullptr) {
+    settings.*setting->text = value;
+  } else if (setting->number != nullptr) {
+    int number = 0;
+    auto read = std::from_chars(value.data(), value.data() + value.size(), number);
+    bool whole = read.ec == std::errc() && read.ptr == value.data() + value.size();
+    if (!whole || number < setting->minimum || number > setting->maximum)
+      return base::invalid(fmt::format("configuration file: {} must be from {} to {}", name,
+                                       setting->minimum, setting->maximum));
+    settings.*setting->number = number;
+  } else if (value == "true" || value == "1" || value == "false" || value == "0") {
+    settings.*setting->flag = value == "true" || value == "1";
+  } else {
+    return base::invalid(fmt::format("configuration file: {} must be true or false", name));
+  }
+  return {};
 }
 
 base::Result<std::string> database_path(const Settings& settings) {
