@@ -46,8 +46,8 @@ void Client::created(int number, std::size_t index, const std::optional<store::I
   if (!store_.has(result->run)) violate("create {}: its run is not in the store", number);
   if (result->existed && !(key && store_.holder_of(*key) == result->run))
     violate("create {}: another run is said to have its key", number);
-  if (!result->existed && !acknowledged_.insert(result->run).second)
-    violate("create {}: {} is acknowledged twice", number, to_string(result->run));
+  if (!result->existed && !created_.insert(result->run).second)
+    violate("create {}: {} is given to two", number, to_string(result->run));
   creates_[index] = result->run;
   acknowledged_.insert(result->run);
   if (auto found = waiting_.find(number); found != waiting_.end()) found->second.run = result->run;

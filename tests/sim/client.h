@@ -54,6 +54,7 @@ class Client {
   std::set<int> open_;                         // commands not yet answered
   std::map<int, Waiting> waiting_;             // waiters not yet answered
   std::vector<std::optional<RunId>> creates_;  // acknowledged ids, by order of creation
+  std::set<RunId> created_;                    // acknowledged as new
   std::set<RunId> acknowledged_;
   std::set<RunId> cancels_asked_;
   std::set<RunId> cancels_done_;

@@ -64,8 +64,8 @@ void FakeExecutor::add_end(Attempt& attempt, const Outcome& outcome) {
   if (random_.below(2)) ended.last_chunks.push_back(next_chunk(attempt));
   base::Timestamp at = attempt.ends_at;
   if (!random_.below(4)) at += delay(1000);  // the word comes late
-  if (!random_.below(4)) stray_.emplace(at + delay(3000), ended);
-  attempt.messages.emplace_back(at, std::move(ended));
+  attempt.messages.emplace_back(at, ended);
+  if (!random_.below(4)) attempt.messages.emplace_back(at + delay(3000), std::move(ended));
 }
 
 void FakeExecutor::stop(RunId run, TaskIndex task, int epoch) {
@@ -112,8 +112,8 @@ std::vector<runtime::Message> FakeExecutor::take_due() {
     while (!attempt.messages.empty() && attempt.messages.front().first <= clock_.now()) {
       runtime::Message& message = attempt.messages.front().second;
       auto* ended = std::get_if<runtime::AttemptEnded>(&message);
-      chunks_sent_[key] += ended ? int(std::ssize(ended->last_chunks)) : 1;
-      if (ended) ends_delivered.push_back(key);
+      if (!attempt.reported) chunks_sent_[key] += ended ? int(std::ssize(ended->last_chunks)) : 1;
+      if (ended && !std::exchange(attempt.reported, true)) ends_delivered.push_back(key);
       queue.push_back(std::move(message));
       attempt.messages.pop_front();
     }

@@ -52,6 +52,7 @@ class FakeExecutor : public runtime::Executor {
     base::Timestamp ends_at;
     std::deque<std::pair<base::Timestamp, runtime::Message>> messages;
     bool stopped = false;
+    bool reported = false;  // its end was handed out; what follows is a second copy
     int chunks = 0;
   };
 
@@ -69,7 +70,7 @@ class FakeExecutor : public runtime::Executor {
   base::SeededRandom& random_;
   Trace& trace_;
   std::map<Key, Attempt> attempts_;
-  std::multimap<base::Timestamp, runtime::Message> stray_;  // second copies, and words of the dead
+  std::multimap<base::Timestamp, runtime::Message> stray_;  // words of the dead
   std::map<Key, int> chunks_sent_;
   int started_ = 0;
 };
