@@ -48,6 +48,8 @@ class MemoryStore : public store::EngineStore {
   const std::map<LogKey, store::LogChunkRow>& logs() const { return logs_; }
   std::optional<RunId> holder_of(const store::IdempotencyRow& key) const;
   bool has(RunId id) const { return live_.contains(id) || finished_.contains(id); }
+  /// Makes a run's journal unreadable.
+  void damage(RunId id) { live_.at(id).journal.begin()->second = "{}"; }
   int commits() const { return commits_; }
   int failures() const { return failures_; }
 
