@@ -89,6 +89,11 @@ void FakeExecutor::stop(RunId run, TaskIndex task, int epoch) {
   add_end(attempt, outcome);
 }
 
+bool FakeExecutor::goes_on(const Key& key) const {
+  auto found = attempts_.find(key);
+  return found != attempts_.end() && !found->second.stopped && found->second.ends_at > clock_.now();
+}
+
 void FakeExecutor::finished(RunId run) {
   for (const auto& [key, attempt] : attempts_)
     if (std::get<0>(key) == run && attempt.ends_at > clock_.now())

@@ -38,7 +38,8 @@ class FakeExecutor : public runtime::Executor {
   std::vector<runtime::Message> take_due();
   /// Power goes: every attempt dies at once. Some of their reports still arrive.
   void die();
-  bool idle() const { return attempts_.empty() && stray_.empty(); }
+  /// The attempt is alive and was not told to stop.
+  bool goes_on(const Key& key) const;
 
   /// Attempts whose end was handed out by take_due(); the world clears it.
   std::vector<Key> ends_delivered;

@@ -16,7 +16,7 @@ constexpr const char* usage =
     "dagy_sim --crash-points        power goes at every commit of one scripted workload\n";
 
 sim::World* world_under_way = nullptr;
-std::uint64_t seed_under_way = 0;
+std::string name_under_way;
 
 void print_trace() {
   if (world_under_way != nullptr) world_under_way->trace().print();
@@ -26,12 +26,13 @@ void print_trace() {
 // A failed CHECK ends the process; its trace must be seen all the same.
 void on_abort(int) {
   print_trace();
-  std::printf("FAILED seed %lu: aborted\n", static_cast<unsigned long>(seed_under_way));
+  std::printf("FAILED %s: aborted\n", name_under_way.c_str());
   std::fflush(stdout);
 }
 
 bool run_world(sim::World& world, const std::string& name, sim::Totals& totals) {
   world_under_way = &world;
+  name_under_way = name;
   bool good = true;
   try {
     world.run();
@@ -46,7 +47,6 @@ bool run_world(sim::World& world, const std::string& name, sim::Totals& totals) 
 }
 
 bool run_seed(std::uint64_t seed, bool verbose, sim::Totals& totals) {
-  seed_under_way = seed;
   sim::World world = sim::random_world(seed, verbose);
   return run_world(world, fmt::format("seed {}", seed), totals);
 }

@@ -135,6 +135,7 @@ void World::check_after(bool succeeded) {
   if (!succeeded) return;
   check_memory();
   check_slots();
+  check_work();
   check_reports();
   client_.check_waiters();
 }
@@ -182,6 +183,34 @@ void World::check_slots() {
     violate("{} places wait for {} queued tasks", admission.waiting(), queued);
   if (queued > 0 && live < options_.slots && !shard_->next_wake())
     violate("a slot is idle while a task waits, and nothing will wake the shard");
+}
+
+// Whatever may happen by now has happened, and whatever must end has been told to.
+void World::check_work() {
+  std::optional<base::Timestamp> wake = shard_->next_wake();
+  if (wake && *wake <= clock_.time) return;  // after a start the timers are still to fire
+  for (const auto& [id, row] : store_.live()) check_run(*shard_->state_of(id));
+}
+
+void World::check_run(const engine::RunState& run) {
+  const model::Plan& plan = *run.plan;
+  auto is_over = [&](const auto& timeout, const auto& since) {
+    return timeout && since && *since + *timeout <= clock_.time;
+  };
+  if (!model::is_final(run.status) && is_over(plan.timeout, run.started_at))
+    violate("{} runs beyond its timeout", to_string(run.id));
+  for (TaskIndex i = 0; i < run.tasks.size(); ++i) {
+    const engine::TaskState& task = run.tasks[i];
+    bool waits = task.status == TaskStatus::pending && task.parents_open == 0;
+    bool retries =
+        task.status == TaskStatus::retrying && !task.live && task.retry_at <= clock_.time;
+    if ((waits || retries) && run.active < plan.max_parallel)
+      violate("{} task {} could start and does not", to_string(run.id), plan.tasks[i].id);
+    if (task.live && !task.stopping && is_over(plan.tasks[i].timeout, task.attempt_started_at))
+      violate("{} task {} runs beyond its timeout", to_string(run.id), plan.tasks[i].id);
+    if (task.stopping && executor_.goes_on({run.id, i, task.epoch}))
+      violate("{} task {} is to end, but nobody told it", to_string(run.id), plan.tasks[i].id);
+  }
 }
 
 // A report that was handed over ends its attempt in that step, with all its log.

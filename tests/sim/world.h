@@ -46,6 +46,8 @@ class World {
   void check_after(bool succeeded);
   void check_memory();
   void check_slots();
+  void check_work();
+  void check_run(const engine::RunState& run);
   void check_reports();
   void check_logs(const Key& key);
   void check_end();
