@@ -34,12 +34,17 @@ const base::Field* find_field(const base::Fields& fields, std::string_view name)
   return nullptr;
 }
 
+bool is_json_integer(std::string_view text) {
+  if (text.starts_with('-')) text.remove_prefix(1);
+  if (text.empty() || text.find_first_not_of("0123456789") != std::string_view::npos) return false;
+  return text.front() != '0' || text.size() == 1;
+}
+
 // Numbers and booleans of a query are written as JSON has them; everything else is text.
 bool stands_for_itself(const base::Field& field, std::string_view value) {
   const base::FieldType& type = field.type->inner ? *field.type->inner : *field.type;
   if (type.wire == base::JsonType::boolean) return value == "true" || value == "false";
-  return type.wire == base::JsonType::number && !value.empty() &&
-         value.find_first_not_of("0123456789-") == std::string_view::npos;
+  return type.wire == base::JsonType::number && is_json_integer(value);
 }
 
 // A query is read like a body: its pairs become the members of an object, text or number as the
@@ -68,7 +73,7 @@ base::Result<std::unique_ptr<const base::JsonDocument>> parse_query(const Route&
   }
   out.end_object();
   auto document = base::JsonDocument::parse(std::move(text));
-  if (!document) return base::malformed("the query is not readable: a value or a repeated name");
+  if (!document) return base::malformed("a name stands twice in the query");
   return document;
 }
 

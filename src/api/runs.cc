@@ -118,9 +118,9 @@ base::Result<RunView> read_run(const Call& call, base::RunId id) {
 
 base::Result<std::optional<store::IdempotencyRow>> idempotency_key(const Call& call) {
   std::string_view key = call.request.header("idempotency-key");
-  if (key.data() == nullptr || key.empty()) return std::optional<store::IdempotencyRow>();
+  if (key.data() == nullptr) return std::optional<store::IdempotencyRow>();
   bool printable = std::all_of(key.begin(), key.end(), [](char c) { return c > 0x20 && c < 0x7f; });
-  if (!printable || key.size() > limits::idempotency_key_bytes_max)
+  if (!printable || key.empty() || key.size() > limits::idempotency_key_bytes_max)
     return base::malformed("Idempotency-Key must have 1 to 255 printable ASCII bytes");
   store::IdempotencyRow row;
   row.org_id = call.identity->org_id;
@@ -128,9 +128,22 @@ base::Result<std::optional<store::IdempotencyRow>> idempotency_key(const Call& c
   row.route = std::string(call.route.path);
   row.key = key;
   std::string canonical;
-  base::append_canonical_json(canonical, call.body->root());
+  base::append_canonical_json(canonical, call.body->root(), 1);
   row.body_hash = base::sha256_hex(canonical);
   return std::optional(std::move(row));
+}
+
+// The run that has the key already; `invalid` when it came with another body.
+base::Result<std::optional<base::RunId>> earlier_run(const Services& services,
+                                                     const store::IdempotencyRow& key) {
+  std::optional<store::IdempotentRun> earlier;
+  TRY(services.store.read([&](store::Tx& tx) -> base::Result<> {
+    earlier = TRY(store::find_idempotent_run(tx, key, services.clock.now()));
+    return {};
+  }));
+  if (!earlier) return std::optional<base::RunId>();
+  if (earlier->body_hash != key.body_hash) return store::key_reused();
+  return std::optional(earlier->run);
 }
 
 /// What a later answer needs once the call itself is gone.
@@ -152,6 +165,17 @@ struct Trigger {
       if (replayed) response.headers.push_back({"Idempotency-Replayed", "true"});
       self.answer.send(std::move(response));
     });
+  }
+  // A repeat answers the run of the first request, as it is at its end or when the time is up.
+  void answer_repeat(base::RunId id) const {
+    if (wait_seconds == 0) return answer_from_store(id, true);
+    runtime::WatchRun watch;
+    watch.run = id;
+    watch.wait_until = services.clock.now() + std::chrono::seconds(wait_seconds);
+    watch.waiter = [self = *this, id](const runtime::RunSnapshot*) {
+      self.answer_from_store(id, true);
+    };
+    services.loop.command(std::move(watch));
   }
   void answer_snapshot(const runtime::RunSnapshot& snapshot) const {
     if (!model::is_final(snapshot.state.status))
@@ -181,29 +205,12 @@ base::Result<runtime::CreateRun> new_run(const Call& call, const RunRequest& req
   return message;
 }
 
-// A repeat of a request that has its run already.
-Reply replay(const Call& call, base::RunId id, int wait_seconds) {
-  return {{}, [services = call.services, identity = *call.identity, route = &call.route,
-               wait_seconds, id](Answer answer) {
-            auto trigger = std::make_shared<Trigger>(
-                Trigger{services, identity, route, wait_seconds, std::move(answer)});
-            if (wait_seconds == 0) return trigger->answer_from_store(id, true);
-            runtime::WatchRun watch;
-            watch.run = id;
-            watch.wait_until = services.clock.now() + std::chrono::seconds(wait_seconds);
-            watch.waiter = [trigger, id](const runtime::RunSnapshot*) {
-              trigger->answer_from_store(id, true);
-            };
-            services.loop.command(std::move(watch));
-          }};
-}
-
 void submit(runtime::CreateRun message, std::shared_ptr<Trigger> trigger) {
   auto own_id = std::make_shared<base::RunId>();
   message.reply = [trigger, own_id](base::Result<runtime::Created> created) {
     if (!created) return trigger->answer.send_error(created.error());
     *own_id = created->run;
-    if (created->existed) return trigger->answer_from_store(created->run, true);
+    if (created->existed) return trigger->answer_repeat(created->run);
     if (trigger->wait_seconds == 0)
       trigger->answer.send(accepted(created->run, model::RunStatus::queued));
   };
@@ -223,24 +230,20 @@ base::Result<Reply> trigger_run(const Call& call) {
   if (!call.services.store.accepts_work())
     return base::unavailable("the server's disk is nearly full: no new runs");
   std::optional<store::IdempotencyRow> key = TRY(idempotency_key(call));
-  if (key) {
-    std::optional<store::IdempotentRun> earlier;
-    TRY(call.services.store.read([&](store::Tx& tx) -> base::Result<> {
-      earlier = TRY(store::find_idempotent_run(tx, *key, call.services.clock.now()));
-      return {};
-    }));
-    if (earlier && earlier->body_hash != key->body_hash)
-      return store::key_reused();
-    if (earlier) return replay(call, earlier->run, request.wait_seconds);
-  }
-  runtime::CreateRun message = TRY(new_run(call, request));
-  message.key = std::move(key);
-  auto shared = std::make_shared<runtime::CreateRun>(std::move(message));
-  return Reply{{}, [services = call.services, identity = *call.identity, route = &call.route,
-                    wait_seconds = request.wait_seconds, shared](Answer answer) {
-                 submit(std::move(*shared),
-                        std::make_shared<Trigger>(
-                            Trigger{services, identity, route, wait_seconds, std::move(answer)}));
+  auto make_trigger = [services = call.services, identity = *call.identity, route = &call.route,
+                       wait_seconds = request.wait_seconds](Answer answer) {
+    return std::make_shared<Trigger>(
+        Trigger{services, identity, route, wait_seconds, std::move(answer)});
+  };
+  if (key)
+    if (auto earlier = TRY(earlier_run(call.services, *key)))
+      return Reply{{}, [make_trigger, id = *earlier](Answer answer) {
+                     make_trigger(std::move(answer))->answer_repeat(id);
+                   }};
+  auto message = std::make_shared<runtime::CreateRun>(TRY(new_run(call, request)));
+  message->key = std::move(key);
+  return Reply{{}, [make_trigger, message](Answer answer) {
+                 submit(std::move(*message), make_trigger(std::move(answer)));
                }};
 }
 

@@ -425,10 +425,11 @@ std::optional<JsonView> JsonView::at_pointer(std::string_view pointer) const {
 
 namespace {
 
-void append_canonical_object(std::string& out, JsonView object) {
+void append_canonical_object(std::string& out, JsonView object, int null_free_levels) {
   std::vector<std::pair<std::string, JsonView>> members;
   for (JsonView::Member member : object.members())
-    if (!member.value.is_null()) members.emplace_back(member.name.string(), member.value);
+    if (null_free_levels <= 0 || !member.value.is_null())
+      members.emplace_back(member.name.string(), member.value);
   std::sort(members.begin(), members.end(),
             [](const auto& a, const auto& b) { return a.first < b.first; });
   char separator = '{';
@@ -437,27 +438,27 @@ void append_canonical_object(std::string& out, JsonView object) {
     out += std::exchange(separator, ',');
     append_json_string(out, name);
     out += ':';
-    append_canonical_json(out, value);
+    append_canonical_json(out, value, null_free_levels - 1);
   }
   out += '}';
 }
 
-void append_canonical_array(std::string& out, JsonView array) {
+void append_canonical_array(std::string& out, JsonView array, int null_free_levels) {
   char separator = '[';
   if (array.size() == 0) out += '[';
   for (JsonView element : array.elements()) {
     out += std::exchange(separator, ',');
-    append_canonical_json(out, element);
+    append_canonical_json(out, element, null_free_levels);
   }
   out += ']';
 }
 
 }  // namespace
 
-void append_canonical_json(std::string& out, JsonView value) {
+void append_canonical_json(std::string& out, JsonView value, int null_free_levels) {
   switch (value.type()) {
-    case JsonType::object: return append_canonical_object(out, value);
-    case JsonType::array: return append_canonical_array(out, value);
+    case JsonType::object: return append_canonical_object(out, value, null_free_levels);
+    case JsonType::array: return append_canonical_array(out, value, null_free_levels);
     case JsonType::string: return append_json_string(out, value.string());
     default: out += value.raw();
   }

@@ -139,9 +139,10 @@ class JsonDocument {
 /// Decodes the inside of a JSON string, without its quotes, that a parser has accepted.
 std::string unescape_json_string(std::string_view body);
 
-/// A value in canonical form: members sorted by name, nulls in objects dropped, no white space,
-/// strings minimally escaped, numbers as sent.
-void append_canonical_json(std::string& out, JsonView value);
+/// A value in canonical form: members sorted by name, no white space, strings minimally escaped,
+/// numbers as sent. Objects of the outermost `null_free_levels` leave out members that are null: the
+/// described ones, where null counts as absent.
+void append_canonical_json(std::string& out, JsonView value, int null_free_levels = 0);
 
 /// JSON text that some reader has validated already.
 struct RawJson {

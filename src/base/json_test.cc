@@ -213,6 +213,12 @@ TEST(Json, WritesTheCanonicalForm) {
       parse(R"( {"b": 1.0, "a": [ null, "\u0061\/" , {"y":null,"x":[]} ], "n": null} )");
   std::string out;
   append_canonical_json(out, document->root());
+  EXPECT_EQ(out, R"({"a":[null,"a/",{"x":[],"y":null}],"b":1.0,"n":null})");
+  out.clear();
+  append_canonical_json(out, document->root(), 1);
+  EXPECT_EQ(out, R"({"a":[null,"a/",{"x":[],"y":null}],"b":1.0})");
+  out.clear();
+  append_canonical_json(out, document->root(), 2);
   EXPECT_EQ(out, R"({"a":[null,"a/",{"x":[]}],"b":1.0})");
 }
 

@@ -18,7 +18,8 @@ std::string_view level_name(LogLevel level) {
     case LogLevel::debug: return "debug";
     case LogLevel::info: return "info";
     case LogLevel::warning: return "warning";
-    case LogLevel::error: return "error";
+    case LogLevel::error:
+    case LogLevel::off: return "error";
   }
   return "error";
 }

@@ -314,7 +314,7 @@ std::string canonical_spec(JsonView spec) {
     if (whole.size() > 1) whole += ',';
     base::append_json_string(whole, name);
     whole += ':';
-    base::append_canonical_json(whole, value);
+    base::append_canonical_json(whole, value, 1);  // of a task or parameter; below is data
   }
   return whole + '}';
 }

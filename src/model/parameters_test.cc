@@ -81,6 +81,10 @@ TEST(CanonicalSpec, IgnoresOrderSpaceNullAndVersion) {
   EXPECT_EQ(canonical(R"( {"tasks": [ {"type":"\u0074", "id":"a", "tags":null} ], "name":"f"})"),
             same);
   EXPECT_EQ(canonical(same), same);
+  // Null is absence in the spec's own fields, but a value inside of data.
+  std::string data =
+      R"({"name":"f","tasks":[{"id":"a","inputs":{"x":{"literal":{"y":null}}},"type":"t"}]})";
+  EXPECT_EQ(canonical(data), data);
   EXPECT_NE(canonical(R"({"name":"f","tasks":[{"id":"b","type":"t"}]})"), same);
   EXPECT_NE(canonical(R"({"name":"f","tasks":[{"id":"a","type":"t","config":{"version":"1"}}]})"),
             canonical(R"({"name":"f","tasks":[{"id":"a","type":"t","config":{"version":"2"}}]})"));

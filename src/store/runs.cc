@@ -23,7 +23,7 @@ std::int64_t first_id_at(base::Timestamp t) {
   auto origin = std::chrono::floor<std::chrono::milliseconds>(base::created_at(RunId(0)))
                     .time_since_epoch()
                     .count();
-  return std::max<std::int64_t>(0, ms - origin) << 22;
+  return std::clamp<std::int64_t>(ms - origin, 0, INT64_MAX >> 22) << 22;
 }
 
 constexpr std::string_view shared_columns =

@@ -1,0 +1,128 @@
+"""Who may call what: credentials, roles, organizations. The table is every route of the API."""
+
+import pytest
+
+from conftest import ROLES
+from flows import flow, fresh_name, get_run, noop_run, register
+
+# Route, least role (None: anyone signed in, "public": no credential), status of a proper call.
+ROUTES = [
+    ("POST /auth/login", "public", 422),
+    ("POST /auth/logout", None, 422),
+    ("POST /auth/password", None, 422),
+    ("GET /me", None, 200),
+    ("GET /users/me", None, 200),
+    ("POST /flows", "developer", 422),
+    ("GET /flows", "viewer", 200),
+    ("GET /flows/{flow_name}/versions", "viewer", 200),
+    ("GET /flows/{flow_name}/latest", "viewer", 200),
+    ("GET /flows/{flow_name}/versions/{flow_version}", "viewer", 200),
+    ("POST /runs", "developer", 422),
+    ("GET /runs", "viewer", 200),
+    ("GET /runs/{run_id}", "viewer", 200),
+    ("POST /runs/{run_id}/cancel", "developer", 409),
+    ("GET /runs/{run_id}/logs", "viewer", 200),
+    ("GET /runs/{run_id}/tasks", "viewer", 200),
+    ("GET /health", "public", 200),
+    ("GET /health/live", "public", 200),
+    ("GET /openapi.json", "public", 200),
+    ("GET /docs", "public", 200),
+]
+PROTECTED = [row for row in ROUTES if row[1] != "public"]
+IN_AN_ORGANIZATION = [route for route, *_ in ROUTES if "{" in route]
+PERMISSIONS = {
+    "flows.read": "viewer", "runs.read": "viewer",
+    "flows.write": "developer", "runs.write": "developer", "runs.trigger": "developer",
+}
+
+
+@pytest.fixture(scope="module")
+def path(owner):
+    """A flow with a version and a finished run, as values for any route."""
+    run = noop_run(owner)
+    return {"flow_name": run["flow_name"], "flow_version": run["flow_version"],
+            "run_id": run["run_id"]}
+
+
+def body_for(route):
+    """Readable, but of no effect."""
+    if route == "POST /auth/logout":
+        return {"unknown": 1}
+    return {} if route.startswith("POST") else None
+
+
+def test_the_table_is_the_document(nobody):
+    document = nobody.document
+    assert sorted(route for route, *_ in ROUTES) == sorted(document.routes())
+    for route, least_role, _ in ROUTES:
+        operation = document.operation(route)
+        permission = operation.get("x-permission")
+        assert PERMISSIONS.get(permission) == (least_role if least_role in ROLES else None), route
+        assert operation["security"] == ([] if least_role == "public" else [{"bearer": []}]), route
+
+
+@pytest.mark.parametrize("route, least_role, status", ROUTES)
+def test_roles(house, path, route, least_role, status):
+    for role in ROLES:
+        enough = least_role not in ROLES or ROLES.index(role) >= ROLES.index(least_role)
+        answer = house.clients[role].call(route, status if enough else 403, path=path,
+                                          body=body_for(route))
+        if not enough:
+            assert role in answer.detail
+
+
+@pytest.mark.parametrize("route, least_role, status", ROUTES)
+def test_no_token(nobody, path, route, least_role, status):
+    expected = status if least_role == "public" else 401
+    nobody.call(route, expected, path=path, body=body_for(route))
+
+
+@pytest.mark.parametrize("header", [
+    "", "Bearer", "Bearer ", "Basic b3duZXI6b3duZXI=", "dagy_at_x", "Bearer dagy_at_",
+    "Bearer dagy_at_" + "A" * 43, "Bearer dagy_sk_" + "A" * 43, "Bearer a.b.c",
+    "Bearer \xff\xfe", "Bearer " + "x" * 20_000,
+])
+@pytest.mark.parametrize("route, least_role, status", PROTECTED[:3] + PROTECTED[7:9])
+def test_useless_credentials(nobody, path, route, least_role, status, header):
+    nobody.call(route, 401, path=path, body=body_for(route), headers={"Authorization": header})
+
+
+def test_a_token_with_something_added_is_another_token(owner):
+    for token in (owner.token + "A", owner.token + " ", " " + owner.token, owner.token[:-1],
+                  owner.token.upper()):
+        answer = owner.request("GET", "/me", {"Authorization": "Bearer " + token})
+        # Space around a header's value is no part of it.
+        assert answer.status == (200 if token == owner.token + " " else 401), token
+
+
+@pytest.mark.parametrize("route", IN_AN_ORGANIZATION)
+def test_another_organization_sees_nothing(stranger, path, route):
+    answer = stranger.call(route, 404, path=path, body=body_for(route))
+    missing = {"flow_name": "no_such_flow", "flow_version": "1", "run_id": path["run_id"][:-1] + "z"}
+    same = stranger.call(route, 404, path=missing, body=body_for(route))
+    assert answer.json.keys() == same.json.keys()
+
+
+def test_another_organization_lists_and_runs_nothing_of_ours(stranger, owner, path):
+    flows = [item for page in stranger.pages("GET /flows", 1000) for item in page]
+    assert path["flow_name"] not in [item["flow_name"] for item in flows]
+    runs = [item for page in stranger.pages("GET /runs", 1000) for item in page]
+    assert path["run_id"] not in [item["run_id"] for item in runs]
+    stranger.call("POST /runs", 404, body={"flow_name": path["flow_name"]})
+
+
+def test_two_organizations_may_use_one_name(stranger, owner):
+    name = fresh_name("shared")
+    ours = register(owner, flow([{"id": "a", "type": "noop"}], name=name)).json
+    theirs = register(stranger, flow([{"id": "b", "type": "noop"}], name=name)).json
+    assert ours["org_id"] != theirs["org_id"]
+    assert ours["flow_version"] == theirs["flow_version"] == "1"
+    latest = owner.call("GET /flows/{flow_name}/latest", 200, path={"flow_name": name}).json
+    assert latest["flow_spec"]["tasks"][0]["id"] == "a"
+
+
+def test_a_run_belongs_to_the_one_who_started_it(house, path):
+    developer = house.clients["developer"]
+    run = noop_run(developer)
+    assert run["created_by"] == "developer@default.test"
+    assert get_run(house.clients["viewer"], run["run_id"])["created_by"] == run["created_by"]
