@@ -39,7 +39,7 @@ store::CommitResult MemoryStore::apply(const store::EngineBatch& batch) {
     if (has(run.id)) violate("{} is created twice", to_string(run.id));
     if (key && key->run != run.id) violate("an Idempotency-Key names another run");
     if (key && !keys_.emplace(key_of(*key), run.id).second) {
-      result.duplicates.emplace_back(run.id, keys_.at(key_of(*key)));
+      result.duplicates.push_back({run.id, keys_.at(key_of(*key)), /*same_body=*/true});
       dropped.insert(run.id);
       continue;
     }
