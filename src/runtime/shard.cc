@@ -250,13 +250,8 @@ void Shard::collect_rows(LiveRun& run, store::EngineBatch& batch) {
 }
 
 void Shard::succeed(const store::CommitResult& result) {
-<<<<<<< HEAD
-  retained_.clear();
   for (const store::Duplicate& duplicate : result.duplicates)
     drop_duplicate(*runs_.at(duplicate.run), duplicate);
-=======
-  for (const auto& [mine, holder] : result.duplicates) drop_duplicate(*runs_.at(mine), holder);
->>>>>>> sim
   std::vector<LiveRun*> touched = std::move(step_->touched);
   for (LiveRun* run : touched) {
     if (!run->decision.facts.empty()) ++run->journal_rows;

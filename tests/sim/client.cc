@@ -22,7 +22,7 @@ runtime::CreateRun Client::create(const PlannedAction& action) {
   message.run.flow_version = "1";
   message.plan = store_.flows.at(action.flow).plan;
   if (action.key)
-    message.key = store::IdempotencyRow{"org", "me", "/runs", *action.key, "h", {}, {}};
+    message.key = store::IdempotencyRow{"org", "me", "/runs", *action.key, action.body, {}, {}};
   std::size_t index = creates_.size();
   creates_.emplace_back();
   message.reply = [=, this, key = message.key](base::Result<runtime::Created> result) {
@@ -42,10 +42,15 @@ void Client::created(int number, std::size_t index, const std::optional<store::I
   trace_("  create {}: {}", number,
          result ? to_string(result->run) + (result->existed ? " existed" : "") : "refused");
   if (!result || result->existed) waiting_.erase(number);  // only new runs are waited for
+  const store::IdempotencyRow* holder = key ? store_.holder_of(*key) : nullptr;
+  if (!result && result.error().code == base::ErrorCode::invalid &&
+      (holder == nullptr || holder->body_hash == key->body_hash))
+    violate("create {}: its key is refused without a reason", number);
   if (!result) return;
   if (!store_.has(result->run)) violate("create {}: its run is not in the store", number);
-  if (result->existed && !(key && store_.holder_of(*key) == result->run))
-    violate("create {}: another run is said to have its key", number);
+  if (holder && (holder->run != result->run || holder->body_hash != key->body_hash))
+    violate("create {}: its key belongs to another run or body", number);
+  if (result->existed && !holder) violate("create {}: nothing has its key", number);
   if (!result->existed && !created_.insert(result->run).second)
     violate("create {}: {} is given to two", number, to_string(result->run));
   creates_[index] = result->run;

@@ -38,11 +38,12 @@ store::CommitResult MemoryStore::apply(const store::EngineBatch& batch) {
   for (const auto& [run, key] : batch.created) {
     if (has(run.id)) violate("{} is created twice", to_string(run.id));
     if (key && key->run != run.id) violate("an Idempotency-Key names another run");
-    if (key && !keys_.emplace(key_of(*key), run.id).second) {
-      result.duplicates.emplace_back(run.id, keys_.at(key_of(*key)));
+    if (const store::IdempotencyRow* holder = key ? holder_of(*key) : nullptr) {
+      result.duplicates.push_back({run.id, holder->run, holder->body_hash == key->body_hash});
       dropped.insert(run.id);
       continue;
     }
+    if (key) keys_.emplace(key_of(*key), *key);
     live_[run.id].row = run;
     ledger_.create(run.id, flows.at(run.flow_name).plan);
   }
@@ -136,9 +137,9 @@ base::Result<std::string> MemoryStore::load_spec(const std::string&, const std::
   return found->second.spec;
 }
 
-std::optional<RunId> MemoryStore::holder_of(const store::IdempotencyRow& key) const {
+const store::IdempotencyRow* MemoryStore::holder_of(const store::IdempotencyRow& key) const {
   auto found = keys_.find(key_of(key));
-  return found == keys_.end() ? std::nullopt : std::optional(found->second);
+  return found == keys_.end() ? nullptr : &found->second;
 }
 
 }  // namespace sim

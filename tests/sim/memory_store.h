@@ -46,7 +46,8 @@ class MemoryStore : public store::EngineStore {
   const std::map<RunId, Live>& live() const { return live_; }
   const std::map<RunId, store::FinishedRunRow>& finished() const { return finished_; }
   const std::map<LogKey, store::LogChunkRow>& logs() const { return logs_; }
-  std::optional<RunId> holder_of(const store::IdempotencyRow& key) const;
+  /// The row that has the key of this one; null when none has.
+  const store::IdempotencyRow* holder_of(const store::IdempotencyRow& key) const;
   bool has(RunId id) const { return live_.contains(id) || finished_.contains(id); }
   /// Makes a run's journal unreadable.
   void damage(RunId id) { live_.at(id).journal.begin()->second = "{}"; }
@@ -63,7 +64,7 @@ class MemoryStore : public store::EngineStore {
   std::map<RunId, Live> live_;
   std::map<RunId, store::FinishedRunRow> finished_;
   std::map<LogKey, store::LogChunkRow> logs_;
-  std::map<IdempotencyKey, RunId> keys_;
+  std::map<IdempotencyKey, store::IdempotencyRow> keys_;
   int commits_ = 0;
   int failures_ = 0;
 };

@@ -100,6 +100,7 @@ Workload random_workload(base::SeededRandom& random) {
     PlannedAction create{.kind = PlannedAction::Kind::create};
     create.flow = fmt::format("f{}", random.below(std::uint64_t(flows)));
     if (chance(random, 40)) create.key = fmt::format("k{}", random.below(4));
+    create.body = chance(random, 15) ? "other" : "same";
     if (chance(random, 40)) create.wait = time(30);
     work.actions.emplace(time(span), create);
   }

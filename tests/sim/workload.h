@@ -17,6 +17,7 @@ struct PlannedAction {
   Kind kind;
   std::string flow;                    // create
   std::optional<std::string> key;      // create: an Idempotency-Key
+  std::string body;                    // create: the hash of what is sent with the key
   std::optional<base::Duration> wait;  // create and watch
   std::size_t create = 0;              // cancel and watch: the creation whose run is meant
 };
