@@ -74,6 +74,7 @@ class Running {
   base::Result<> start() {
     base::Result<bool> first = make_owner(*store_, hasher_, clock_, random_, settings_);
     if (!first) return first.error();
+    attempts_.keep_directories(TRY(store_->live_runs()));
     TRY(shard_.recover());
     net::ServerOptions options;
     options.address = settings_.address;

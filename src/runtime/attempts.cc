@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <filesystem>
+#include <set>
 #include <utility>
 
 #include "base/json_writer.h"
@@ -95,7 +96,6 @@ Attempts::Attempts(std::unique_ptr<exec::ProcessHost> host, store::ObjectDirecto
       flusher_([this] { flush_loop(); }),
       pool_(pool_threads) {
   std::error_code ignored;
-  std::filesystem::remove_all(work_root_, ignored);  // no attempt of an earlier server lives
   std::filesystem::create_directories(work_root_, ignored);
   host_->on_spawner_death([] {
     // Its processes died with it. Ended now, they are recovered as lost; reported, they would fail.
@@ -118,6 +118,14 @@ void Attempts::shut_down() {
     dirty_changed_.notify_one();
   }
   flusher_.join();
+}
+
+void Attempts::keep_directories(const std::vector<base::RunId>& live) {
+  std::set<std::string> kept;
+  for (base::RunId run : live) kept.insert(to_string(run));
+  std::error_code ignored;
+  for (const auto& entry : std::filesystem::directory_iterator(work_root_, ignored))
+    if (!kept.contains(entry.path().filename())) std::filesystem::remove_all(entry, ignored);
 }
 
 std::string Attempts::work_directory(base::RunId run) const {
