@@ -8,7 +8,7 @@
 
 namespace base {
 
-enum class LogLevel { debug, info, warning, error };
+enum class LogLevel { debug, info, warning, error, off };
 
 struct LogField {
   std::string_view key;
@@ -18,12 +18,12 @@ struct LogField {
   LogField(std::string_view k, const char* v) : key(k), value(std::string_view(v)) {}
   LogField(std::string_view k, const std::string& v) : key(k), value(std::string_view(v)) {}
   template <class N>
-    requires std::is_integral_v<N>
-  LogField(std::string_view k, N v) : key(k), value(std::int64_t(v)) {}
+  requires std::is_integral_v<N> LogField(std::string_view k, N v)
+      : key(k), value(std::int64_t(v)) {}
   LogField(std::string_view k, double v) : key(k), value(v) {}
 };
 
-/// Lines below the level are dropped. Thread-safe.
+/// Lines below the level are dropped, all of them at `off`. Thread-safe.
 void set_log_level(LogLevel level);
 
 /// Writes one line with a single write(2). Thread-safe; blocks only as standard error does.

@@ -48,7 +48,8 @@ struct Shard::Step {
   base::Timestamp now;
   std::vector<LiveRun*> touched;
   std::vector<store::AuditRow> audit;
-  std::vector<CommandReply> replies;
+  // What commands are told once the commit is done; when it fails, they are told that instead.
+  std::vector<std::pair<CommandReply, base::Result<>>> replies;
 };
 
 Shard::Shard(store::EngineStore& store, Executor& executor, base::Clock& clock,
@@ -65,10 +66,8 @@ Shard::~Shard() = default;
 // ---- messages ----
 
 void Shard::handle(CreateRun& message) {
-  if (runs_.size() >= base::limits::live_runs_max) {
-    message.reply(base::unavailable("too many live runs"));
-    return;
-  }
+  if (runs_.size() >= base::limits::live_runs_max)
+    return std::exchange(message.reply, nullptr)(base::unavailable("too many live runs"));
   RunId id = ids_.next(step_->now);
   message.run.id = id;
   message.run.created_at = step_->now;
@@ -88,18 +87,24 @@ void Shard::handle(CreateRun& message) {
 
 void Shard::handle(CancelRun& message) {
   LiveRun* run = find(message.run);
-  if (run == nullptr) return message.reply(base::not_found("the run does not live"));
-  if (model::is_final(run->state.status))
-    return message.reply(base::conflict("the run is already final"));
-  step_->audit.push_back(std::move(message.audit));
-  step_->replies.push_back(std::move(message.reply));
-  apply(*run, engine::CancelRequested{std::move(message.reason)});
+  base::Result<> result;
+  if (run == nullptr) {
+    result = base::not_found("the run does not live");
+  } else if (model::is_final(run->state.status)) {
+    result = base::conflict("the run is already final");
+  } else {
+    step_->audit.push_back(std::move(message.audit));
+    apply(*run, engine::CancelRequested{std::move(message.reason)});
+  }
+  step_->replies.emplace_back(std::exchange(message.reply, nullptr), std::move(result));
 }
 
+// A waiter that stays in its message is sent to the store when the commit is done: only then does
+// the store know of the end.
 void Shard::handle(WatchRun& message) {
   LiveRun* run = find(message.run);
-  if (run == nullptr || model::is_final(run->state.status)) return message.waiter(nullptr);
-  watch(*run, std::move(message.waiter), message.wait_until);
+  if (run != nullptr && !model::is_final(run->state.status))
+    watch(*run, std::exchange(message.waiter, nullptr), message.wait_until);
 }
 
 void Shard::handle(const AttemptLog& message) {
@@ -122,11 +127,8 @@ void Shard::handle(const AttemptEnded& message) {
 void Shard::fire(const Timers::Due& due) {
   LiveRun* run = find(due.run);
   if (run == nullptr) return;
-  if (due.fired) {
-    apply(*run, *due.fired);
-  } else {
-    expire_waiters(*run);
-  }
+  touch(*run);  // waiters whose time is up are answered after the commit
+  if (due.fired) apply(*run, *due.fired);
 }
 
 // ---- one step ----
@@ -137,12 +139,11 @@ void Shard::step(std::vector<Message> messages) {
   std::vector<Message> all = std::exchange(retained_, {});
   all.insert(all.end(), std::make_move_iterator(messages.begin()),
              std::make_move_iterator(messages.end()));
-  retry_at_.reset();
-  retained_ = std::move(all);  // fail() keeps the reports of it, refuses its commands
+  wake_at_.reset();
+  retained_ = std::move(all);  // fail() keeps its reports and waiters, refuses its commands
   if (base::Result<> reloaded = reload_runs(); !reloaded) return fail(reloaded.error());
 
-  for (Message& message : retained_)
-    std::visit([this](auto& each) { handle(each); }, message);
+  for (Message& message : retained_) std::visit([this](auto& each) { handle(each); }, message);
   for (const Timers::Due& due : timers_.take_due(step_->now, base::limits::batch_events_max))
     fire(due);
   grant_slots();
@@ -196,7 +197,8 @@ void Shard::take_actions(LiveRun& run) {
       admission_.request({run.row.id, a->task});
     if (auto* a = std::get_if<engine::WithdrawSlot>(&action))
       admission_.release({run.row.id, a->task});
-    if (auto* a = std::get_if<engine::SetTimer>(&action)) timers_.set(a->at, {run.row.id, a->timer});
+    if (auto* a = std::get_if<engine::SetTimer>(&action))
+      timers_.set(a->at, {run.row.id, a->timer});
     if (std::holds_alternative<engine::FinishRun>(action)) run.finish = true;
   }
 }
@@ -248,7 +250,6 @@ void Shard::collect_rows(LiveRun& run, store::EngineBatch& batch) {
 }
 
 void Shard::succeed(const store::CommitResult& result) {
-  retained_.clear();
   for (const store::Duplicate& duplicate : result.duplicates)
     drop_duplicate(*runs_.at(duplicate.run), duplicate);
   std::vector<LiveRun*> touched = std::move(step_->touched);
@@ -257,6 +258,7 @@ void Shard::succeed(const store::CommitResult& result) {
     if (!run->decision.facts.empty() || !run->chunks.empty()) ++run->seq;
     if (run->reply) run->reply(Created{run->row.id, false});
     perform(*run);
+    expire_waiters(*run);
     bool finished = run->finish;
     RunId id = run->row.id;
     run->begin_step();
@@ -265,7 +267,10 @@ void Shard::succeed(const store::CommitResult& result) {
       forget(id);
     }
   }
-  for (CommandReply& reply : step_->replies) reply({});
+  for (auto& [reply, told] : step_->replies) reply(std::move(told));
+  for (Message& message : std::exchange(retained_, {}))
+    if (auto* watching = std::get_if<WatchRun>(&message); watching && watching->waiter)
+      watching->waiter(nullptr);
 }
 
 void Shard::drop_duplicate(LiveRun& run, const store::Duplicate& duplicate) {
@@ -276,6 +281,7 @@ void Shard::drop_duplicate(LiveRun& run, const store::Duplicate& duplicate) {
     run.reply(store::key_reused());
   }
   forget(run.row.id);
+  wake_at_ = step_->now;  // its slots may be granted to others
 }
 
 void Shard::perform(LiveRun& run) {
@@ -291,7 +297,8 @@ void Shard::start(LiveRun& run, const engine::StartAttempt& action) {
   AttemptStart attempt{run.row.id,     run.row.org_id, run.state.plan,     action.task,
                        action.attempt, action.epoch,   run.row.parameters, {}};
   for (const model::PlannedInput& input : run.state.plan->tasks[action.task].inputs)
-    for (TaskIndex source : input.sources) attempt.sources.push_back(run.state.tasks[source].output);
+    for (TaskIndex source : input.sources)
+      attempt.sources.push_back(run.state.tasks[source].output);
   executor_.start(std::move(attempt));
 }
 
@@ -334,8 +341,7 @@ void Shard::fail(const base::Error& error) {
   base::log_error("engine commit failed", {{"error", error.message}});
   for (LiveRun* run : std::exchange(step_->touched, {})) {
     if (run->created) {
-      if (run->reply) run->reply(error);
-      for (auto& [until, waiter] : run->waiters) waiter(nullptr);
+      run->reply(error);
       forget(run->row.id);
     } else {
       to_reload_.push_back(run->row.id);
@@ -343,31 +349,30 @@ void Shard::fail(const base::Error& error) {
   }
   refuse(error);
   using namespace std::chrono_literals;
-  retry_at_ = step_->now + 100ms;
+  wake_at_ = step_->now + 100ms;
 }
 
-// Keeps the reports among the step's messages; commands that have not been answered yet are refused.
+// Keeps the reports and waiters among the step's messages; commands that have not been answered yet
+// are refused.
 void Shard::refuse(const base::Error& error) {
-  for (CommandReply& reply : step_->replies) reply(error);
-  std::vector<Message> reports;
-  for (Message& message : std::exchange(retained_, {})) {
+  for (auto& [reply, told] : step_->replies) reply(error);
+  for (Message& message : retained_) {
     if (auto* create = std::get_if<CreateRun>(&message); create && create->reply)
       create->reply(error);
     if (auto* cancel = std::get_if<CancelRun>(&message); cancel && cancel->reply)
       cancel->reply(error);
-    if (auto* watching = std::get_if<WatchRun>(&message); watching && watching->waiter)
-      watching->waiter(nullptr);
-    if (std::holds_alternative<AttemptLog>(message) ||
-        std::holds_alternative<AttemptEnded>(message))
-      reports.push_back(std::move(message));
   }
-  retained_ = std::move(reports);
+  std::erase_if(retained_, [](const Message& message) {
+    auto* watching = std::get_if<WatchRun>(&message);
+    return std::holds_alternative<CreateRun>(message) ||
+           std::holds_alternative<CancelRun>(message) || (watching && !watching->waiter);
+  });
 }
 
 base::Result<> Shard::reload_runs() {
   while (!to_reload_.empty()) {
-    TRY(reload(to_reload_.back()));
-    to_reload_.pop_back();
+    TRY(reload(to_reload_.front()));
+    to_reload_.pop_front();
   }
   return {};
 }
@@ -376,16 +381,23 @@ base::Result<> Shard::reload(RunId id) {
   auto found = runs_.find(id);
   if (found == runs_.end()) return {};
   std::optional<store::StoredRun> stored = TRY(store_.load_run(id));
-  if (!stored) {
-    forget(id);  // the commit that failed had ended it after all
-    return {};
+  if (!stored) return abandon(*found->second);  // the commit that failed had ended it after all
+  base::Result<std::unique_ptr<LiveRun>> fresh = fold_run(*stored, found->second->state.plan);
+  if (!fresh) {
+    TRY(fail_damaged(id, fresh.error()));
+    return abandon(*found->second);
   }
-  std::unique_ptr<LiveRun> fresh = TRY(load(*stored));
-  fresh->waiters = std::move(found->second->waiters);
+  (*fresh)->waiters = std::move(found->second->waiters);
   timers_.forget(id);
-  for (TaskIndex i = 0; i < fresh->state.tasks.size(); ++i) admission_.release({id, i});
-  found->second = std::move(fresh);
-  LiveRun& run = *found->second;
+  for (TaskIndex i = 0; i < (*fresh)->state.tasks.size(); ++i) admission_.release({id, i});
+  found->second = std::move(*fresh);
+  resume(*found->second);
+  return {};
+}
+
+// Takes up a run that was read back while its attempts go on.
+void Shard::resume(LiveRun& run) {
+  RunId id = run.row.id;
   for (TaskIndex i = 0; i < run.state.tasks.size(); ++i)
     if (run.state.tasks[i].live && run.state.plan->tasks[i].type->needs_slot)
       admission_.hold({id, i});
@@ -393,6 +405,14 @@ base::Result<> Shard::reload(RunId id) {
   take_actions(run);
   run.begin_step();
   for (const auto& [until, waiter] : run.waiters) timers_.set(until, {id, std::nullopt});
+}
+
+// Lets go of a run that the store no longer has.
+base::Result<> Shard::abandon(LiveRun& run) {
+  for (TaskIndex i = 0; i < run.state.tasks.size(); ++i)
+    if (run.state.tasks[i].live) executor_.stop(run.row.id, i, run.state.tasks[i].epoch);
+  for (auto& [until, waiter] : std::exchange(run.waiters, {})) waiter(nullptr);
+  forget(run.row.id);
   return {};
 }
 
@@ -402,6 +422,11 @@ base::Result<std::unique_ptr<Shard::LiveRun>> Shard::load(const store::StoredRun
   std::string spec =
       TRY(store_.load_spec(stored.run.org_id, stored.run.flow_name, stored.run.flow_version));
   auto plan = TRY(model::load_plan(std::move(spec), stored.run.flow_version, catalog_));
+  return fold_run(stored, std::move(plan));
+}
+
+base::Result<std::unique_ptr<Shard::LiveRun>> Shard::fold_run(
+    const store::StoredRun& stored, std::shared_ptr<const model::Plan> plan) {
   auto run = std::make_unique<LiveRun>(stored.run, std::move(plan));
   TRY(engine::fold_rows(run->state, stored.journal));
   run->seq = stored.last_seq;
@@ -439,16 +464,15 @@ base::Result<> Shard::fail_damaged(RunId id, const base::Error& error) {
                   {{"run_id", to_string(id)}, {"error", error.message}});
   store::EngineBatch batch;
   model::Failure failure{"damaged", error.message};
-  batch.finished.push_back({id, model::RunStatus::failed, std::nullopt, clock_.now(), failure,
-                            {"[]"}, 0});
+  batch.finished.push_back(
+      {id, model::RunStatus::failed, std::nullopt, clock_.now(), failure, {"[]"}, 0});
   TRY(store_.commit(batch));
   return {};
 }
 
+// While the store refuses, timers that are due wait with everything else.
 std::optional<base::Timestamp> Shard::next_wake() const {
-  std::optional<base::Timestamp> next = timers_.next();
-  if (retry_at_ && (!next || *retry_at_ < *next)) next = retry_at_;
-  return next;
+  return wake_at_ ? wake_at_ : timers_.next();
 }
 
 const engine::RunState* Shard::state_of(RunId id) const {

@@ -3,6 +3,7 @@
 // the actions and answers. Threadless: RunLoop drives it, and the simulator does.
 #pragma once
 
+#include <deque>
 #include <memory>
 #include <optional>
 #include <string>
@@ -31,12 +32,12 @@ class Shard {
         model::NodeCatalog catalog, ShardOptions options);
   ~Shard();
 
-  /// Takes over every live run of the store. A run whose rows are damaged is logged, left in the
-  /// store and not run; the others go on.
+  /// Takes over every live run of the store. A run whose rows are damaged is logged and fails; the
+  /// others go on.
   base::Result<> recover();
 
   /// Applies the messages and the timers that are due, in one commit. When the store refuses,
-  /// commands are answered with its error, reports are kept, and `retry_at()` is set.
+  /// commands are answered with its error, and reports and waiters are kept for next_wake().
   void step(std::vector<Message> messages);
 
   /// When step() must be called although no message has come.
@@ -83,7 +84,11 @@ class Shard {
   void refuse(const base::Error& error);
   base::Result<> reload_runs();
   base::Result<> reload(base::RunId run);
+  void resume(LiveRun& run);
+  base::Result<> abandon(LiveRun& run);
   base::Result<std::unique_ptr<LiveRun>> load(const store::StoredRun& stored);
+  base::Result<std::unique_ptr<LiveRun>> fold_run(const store::StoredRun& stored,
+                                                  std::shared_ptr<const model::Plan> plan);
   base::Result<> recover_run(base::RunId id);
   base::Result<> fail_damaged(base::RunId id, const base::Error& error);
   void watch(LiveRun& run, Waiter waiter, base::Timestamp until);
@@ -97,10 +102,11 @@ class Shard {
   engine::Admission admission_;
   Timers timers_;
   std::unordered_map<base::RunId, std::unique_ptr<LiveRun>> runs_;
-  std::unique_ptr<Step> step_;        // the step under way
-  std::vector<Message> retained_;     // reports of a step whose commit failed, to be applied again
-  std::vector<base::RunId> to_reload_;  // runs whose memory may be ahead of the store
-  std::optional<base::Timestamp> retry_at_;
+  std::unique_ptr<Step> step_;  // the step under way
+  // The messages of the step under way; of one whose commit failed, those to be applied again.
+  std::vector<Message> retained_;
+  std::deque<base::RunId> to_reload_;       // runs whose memory may be ahead of the store
+  std::optional<base::Timestamp> wake_at_;  // when to step whatever the timers say
   bool holding_starts_ = false;
 };
 

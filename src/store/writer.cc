@@ -3,37 +3,57 @@
 #include <vector>
 
 #include "base/limits.h"
-#include "base/log.h"
 
 namespace store {
 
 namespace limits = base::limits;
 
 Writer::Writer(std::unique_ptr<SqliteConnection> connection, base::Clock& clock)
-    : connection_(std::move(connection)), clock_(clock), thread_([this] { loop(); }) {}
+    : connection_(std::move(connection)),
+      clock_(clock),
+      checkpointer_([this] { checkpoint_loop(); }) {}
 
 Writer::~Writer() {
   {
     base::MutexLock lock(mutex_);
     stopping_ = true;
-    queue_changed_.notify_one();
+    checkpointer_woken_.notify_one();
   }
-  thread_.join();
+  checkpointer_.join();
 }
 
 base::Result<> Writer::write(const TxFunction& fn, Priority priority) {
-  Job job{&fn, {}, {}, {}};
-  {
-    base::MutexLock lock(mutex_);
-    if (stopping_) return base::unavailable("the store is stopping");
-    auto& queue = queues_[static_cast<std::size_t>(priority)];
-    if (queue.size() >= limits::writer_queue_max) return base::unavailable("the store is busy");
-    queue.push_back(&job);
-    queue_changed_.notify_one();
+  Job job{&fn, {}, false, {}};
+  base::MutexLock lock(mutex_);
+  auto& queue = queues_[static_cast<std::size_t>(priority)];
+  if (queue.size() >= limits::writer_queue_max) return base::unavailable("the store is busy");
+  queue.push_back(&job);
+  while (led_ && !job.done) job.woken.wait(mutex_);
+  while (!job.done) {
+    led_ = true;
+    Job* first = front();
+    lock.unlock();
+    transaction(first);
+    lock.lock();
+    led_ = false;
   }
-  base::MutexLock lock(job.mutex);
-  while (!job.done) job.done_changed.wait(job.mutex);
+  pass_lead(connection_->wal_pages());
   return std::move(job.result);
+}
+
+// Lets someone else write: the first that waits, or the checkpointer when the log is long and
+// nobody waits, or too long.
+void Writer::pass_lead(int wal_pages) {
+  if (led_) return;
+  Job* next = nullptr;
+  for (auto& queue : queues_)
+    if (next == nullptr && !queue.empty()) next = queue.front();
+  if (wal_pages >= (next ? limits::checkpoint_pages_hard : limits::checkpoint_pages_idle)) {
+    led_ = checkpoint_due_ = true;
+    checkpointer_woken_.notify_one();
+  } else if (next != nullptr) {
+    next->woken.notify_one();
+  }
 }
 
 Writer::Job* Writer::front() {
@@ -46,28 +66,9 @@ Writer::Job* Writer::front() {
   return nullptr;
 }
 
-// The next job, or null: at once when `wait` is false, else when the writer stops.
-Writer::Job* Writer::take(bool wait) {
+Writer::Job* Writer::take() {
   base::MutexLock lock(mutex_);
-  Job* job = front();
-  while (job == nullptr && wait && !stopping_) {
-    queue_changed_.wait(mutex_);
-    job = front();
-  }
-  return job;
-}
-
-void Writer::loop() {
-  while (true) {
-    Job* job = take(/*wait=*/false);
-    if (job == nullptr) {
-      checkpoint_if_due(/*idle=*/true);
-      job = take(/*wait=*/true);
-    }
-    if (job == nullptr) return;
-    transaction(job);
-    checkpoint_if_due(/*idle=*/false);
-  }
+  return front();
 }
 
 void Writer::transaction(Job* job) {
@@ -82,7 +83,7 @@ void Writer::transaction(Job* job) {
     }
     auto rows = static_cast<std::size_t>(connection_->total_changes() - rows_before);
     bool room = rows < limits::write_rows_max && clock_.steady() < until;
-    job = room ? take(/*wait=*/false) : nullptr;
+    job = room ? take() : nullptr;
   }
   if (done.empty()) return;
   if (connection_->in_transaction() && connection_->execute("COMMIT")) {
@@ -119,15 +120,22 @@ void Writer::run_alone(Job* job) {
 }
 
 void Writer::finish(Job* job) {
-  base::MutexLock lock(job->mutex);
+  base::MutexLock lock(mutex_);
   job->done = true;
-  job->done_changed.notify_one();
+  job->woken.notify_one();
 }
 
-void Writer::checkpoint_if_due(bool idle) {
-  int pages = connection_->wal_pages();
-  if (pages >= (idle ? limits::checkpoint_pages_idle : limits::checkpoint_pages_hard))
+void Writer::checkpoint_loop() {
+  base::MutexLock lock(mutex_);
+  while (true) {
+    while (!checkpoint_due_ && !stopping_) checkpointer_woken_.wait(mutex_);
+    if (!checkpoint_due_) return;
+    lock.unlock();
     connection_->checkpoint();
+    lock.lock();
+    led_ = checkpoint_due_ = false;
+    pass_lead(/*wal_pages=*/0);  // what a reader kept from being copied waits for the next commit
+  }
 }
 
 }  // namespace store

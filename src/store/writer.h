@@ -1,9 +1,11 @@
-// The writer: the one thread that writes a SQLite database, committing many callers' work at once.
+// The writer: one connection writes a SQLite database, one thread at a time, many callers a commit.
 //
-// A transaction takes whatever waits, each caller in a savepoint, up to a number of rows and a slice
-// of time, and is committed as soon as nothing more waits; every caller is answered after COMMIT.
-// Some errors roll the whole transaction back; the callers that had already run are then run again,
-// one by one, so their functions must be repeatable.
+// A caller that finds nobody writing leads: it runs its own work and whatever waits in one
+// transaction, each in a savepoint, up to a number of rows and a slice of time, commits, answers
+// the others and passes the lead on. So a commit costs no change of thread when one caller is
+// alone, and one fsync for all when many wait. Some errors roll the whole transaction back; the
+// callers that had already run are then run again, one by one, so their functions must be
+// repeatable. Decision: docs/decisions/0006-the-caller-writes.md.
 #pragma once
 
 #include <array>
@@ -21,36 +23,37 @@ namespace store {
 class Writer {
  public:
   Writer(std::unique_ptr<SqliteConnection> connection, base::Clock& clock);
-  ~Writer();  // answers what waits, then stops
+  ~Writer();  // no write() may be under way
 
-  /// Thread-safe, blocks until durable. `unavailable` when the queue is full or the writer stops.
+  /// Thread-safe, blocks until durable. `unavailable` when too many wait.
   base::Result<> write(const TxFunction& fn, Priority priority);
 
  private:
   struct Job {
     const TxFunction* fn;
     base::Result<> result;
-    base::Mutex mutex;
-    base::CondVar done_changed;
-    bool done GUARDED_BY(mutex) = false;
+    bool done = false;
+    base::CondVar woken;  // done, or to lead
   };
 
-  void loop();
-  Job* take(bool wait);
   Job* front() REQUIRES(mutex_);
+  Job* take();
+  void pass_lead(int wal_pages) REQUIRES(mutex_);
   void transaction(Job* first);
   bool run_in_transaction(Job* job, bool first);
   void run_alone(Job* job);
   void finish(Job* job);
-  void checkpoint_if_due(bool idle);
+  void checkpoint_loop();
 
-  std::unique_ptr<SqliteConnection> connection_;
+  const std::unique_ptr<SqliteConnection> connection_;  // the leader's alone
   base::Clock& clock_;
   base::Mutex mutex_;
-  base::CondVar queue_changed_;
   std::array<std::deque<Job*>, 3> queues_ GUARDED_BY(mutex_);
+  bool led_ GUARDED_BY(mutex_) = false;             // some thread leads
+  bool checkpoint_due_ GUARDED_BY(mutex_) = false;  // then the lead is the checkpointer's
   bool stopping_ GUARDED_BY(mutex_) = false;
-  std::thread thread_;
+  base::CondVar checkpointer_woken_;
+  std::thread checkpointer_;
 };
 
 }  // namespace store

@@ -3,6 +3,7 @@
 #include <thread>
 #include <vector>
 
+#include "base/limits.h"
 #include "test_store.h"
 
 namespace store {
@@ -116,8 +117,8 @@ TEST_P(TransactionTest, ManyCallersEachWithTheirOwnResult) {
   EXPECT_EQ(*count("item"), threads * each - failed);
 }
 
-// A full database rolls the whole transaction back by itself: the callers that shared it with the one
-// that did not fit are run again and keep their work.
+// A full database rolls the whole transaction back by itself: the callers that shared it with the
+// one that did not fit are run again and keep their work.
 TEST_P(TransactionTest, AFullDatabaseHurtsOnlyWhoDoesNotFit) {
   std::int64_t pages = 0;
   ASSERT_TRUE(store_->write([&](Tx& tx) -> base::Result<> {
@@ -143,6 +144,24 @@ TEST_P(TransactionTest, AFullDatabaseHurtsOnlyWhoDoesNotFit) {
   EXPECT_EQ(large_failed, 20);
   EXPECT_EQ(small_failed, 0);
   EXPECT_EQ(*count("item"), 100);
+}
+
+// The log is copied into the database while writers go on, so it stays near its hard limit.
+TEST_P(TransactionTest, TheWriteAheadLogIsBounded) {
+  if (GetParam() == Backend::sqlite_memory) return;  // it has none
+  constexpr std::size_t page_bytes = 4096;
+  std::string value(10 * page_bytes, 'x');
+  std::vector<std::thread> writers;
+  for (int t = 0; t < 2; ++t)
+    writers.emplace_back([&, t] {
+      for (int i = 0; i < 1500; ++i) {
+        std::string name = std::to_string(t) + "-" + std::to_string(i) + value;
+        EXPECT_TRUE(store_->write([&](Tx& tx) { return insert(tx, name, i); }));
+      }
+    });
+  for (std::thread& writer : writers) writer.join();
+  EXPECT_LT(std::filesystem::file_size(directory_.path() + "/dagy.db-wal"),
+            2 * page_bytes * std::size_t{base::limits::checkpoint_pages_hard});
 }
 
 INSTANTIATE_TEST_SUITE_P(Stores, TransactionTest,

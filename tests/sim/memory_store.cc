@@ -1,0 +1,145 @@
+#include "sim/memory_store.h"
+
+namespace sim {
+
+namespace {
+MemoryStore::IdempotencyKey key_of(const store::IdempotencyRow& row) {
+  return {row.org_id, row.principal, row.route, row.key};
+}
+}  // namespace
+
+base::Result<store::CommitResult> MemoryStore::commit(const store::EngineBatch& batch) {
+  if (batch.empty()) violate("an empty batch is committed");
+  CommitFault now = fault(++commits_);
+  if (now == CommitFault::fails) {
+    ++failures_;
+    trace_("  commit {} fails", commits_);
+    return base::unavailable("the disk is full");
+  }
+  if (now == CommitFault::crash_before) {
+    trace_("  power goes before commit {}", commits_);
+    throw Crash{};
+  }
+  store::CommitResult result = apply(batch);
+  trace_("  commit {}: {} created, {} rows, {} logs, {} finished", commits_, batch.created.size(),
+         batch.journal.size(), batch.logs.size(), batch.finished.size());
+  for (const store::JournalRow& row : batch.journal)
+    trace_("    {} #{} {}", to_string(row.run), row.seq, row.facts);
+  if (now == CommitFault::crash_after) {
+    trace_("  power goes after commit {}", commits_);
+    throw Crash{};
+  }
+  return result;
+}
+
+store::CommitResult MemoryStore::apply(const store::EngineBatch& batch) {
+  store::CommitResult result;
+  std::set<RunId> dropped;
+  for (const auto& [run, key] : batch.created) {
+    if (has(run.id)) violate("{} is created twice", to_string(run.id));
+    if (key && key->run != run.id) violate("an Idempotency-Key names another run");
+    if (const store::IdempotencyRow* holder = key ? holder_of(*key) : nullptr) {
+      result.duplicates.push_back({run.id, holder->run, holder->body_hash == key->body_hash});
+      dropped.insert(run.id);
+      continue;
+    }
+    if (key) keys_.emplace(key_of(*key), *key);
+    live_[run.id].row = run;
+    ledger_.create(run.id, flows.at(run.flow_name).plan);
+  }
+  for (const store::JournalRow& row : batch.journal) {
+    if (dropped.contains(row.run)) continue;
+    auto found = live_.find(row.run);
+    if (found == live_.end()) violate("a journal row of {} that does not live", to_string(row.run));
+    Live& run = found->second;
+    if (row.seq != run.last_seq + 1) violate("{} writes seq {}", to_string(row.run), row.seq);
+    run.journal.emplace(row.seq, row.facts);
+    ledger_.add_row(row.run, row.facts);
+  }
+  for (const store::StatusRow& row : batch.statuses) {
+    auto found = live_.find(row.run);
+    if (found == live_.end()) violate("a status of {} that does not live", to_string(row.run));
+    if (model::is_final(found->second.row.status)) violate("a final status is changed");
+    found->second.row.status = row.status;
+    found->second.row.started_at = row.started_at;
+  }
+  insert_logs(batch);
+  for (const store::JournalRow& row : batch.journal)
+    if (!dropped.contains(row.run)) live_.at(row.run).last_seq = row.seq;
+  for (const store::FinishedRunRow& row : batch.finished) finish(row);
+  return result;
+}
+
+void MemoryStore::insert_logs(const store::EngineBatch& batch) {
+  for (const store::LogChunkRow& row : batch.logs) {
+    auto found = live_.find(row.run);
+    if (found == live_.end()) violate("a log chunk of {} that does not live", to_string(row.run));
+    if (row.seq != found->second.last_seq + 1 && row.first_line == 0)
+      violate("{} writes a log chunk at seq {}", to_string(row.run), row.seq);
+    auto before = logs_.lower_bound({row.run, row.seq, row.first_line});
+    bool follows = row.first_line == 0;
+    if (!follows && before != logs_.begin()) {
+      const store::LogChunkRow& previous = std::prev(before)->second;
+      follows = previous.run == row.run && previous.seq == row.seq &&
+                previous.first_line + previous.lines == row.first_line;
+    }
+    if (!follows) violate("{} leaves out log lines", to_string(row.run));
+    if (!logs_.emplace(LogKey{row.run, row.seq, row.first_line}, row).second)
+      violate("{} writes a log chunk twice", to_string(row.run));
+  }
+  for (const store::LogChunkRow& row : batch.logs) live_.at(row.run).last_seq = row.seq;
+}
+
+void MemoryStore::finish(const store::FinishedRunRow& row) {
+  auto found = live_.find(row.run);
+  if (found == live_.end()) violate("{} ends but does not live", to_string(row.run));
+  if (!model::is_final(row.status)) violate("{} ends without a final status", to_string(row.run));
+  bool damaged = row.failure && row.failure->kind == "damaged";
+  if (!damaged && row.journal_rows != std::ssize(found->second.journal))
+    violate("{} miscounts its journal", to_string(row.run));
+  if (row.task_chunks.empty()) violate("{} ends without task records", to_string(row.run));
+  if (!finished_.emplace(row.run, row).second) violate("{} ends twice", to_string(row.run));
+  ledger_.finish(row);
+  live_.erase(found);
+}
+
+base::Result<std::vector<RunId>> MemoryStore::live_runs() {
+  std::vector<RunId> ids;
+  for (const auto& [id, run] : live_) ids.push_back(id);
+  return ids;
+}
+
+base::Result<std::optional<RunId>> MemoryStore::last_run() {
+  std::optional<RunId> last;
+  if (!live_.empty()) last = live_.rbegin()->first;
+  if (!finished_.empty() && (!last || finished_.rbegin()->first > *last))
+    last = finished_.rbegin()->first;
+  return last;
+}
+
+base::Result<std::optional<store::StoredRun>> MemoryStore::load_run(RunId id) {
+  if (fault(0) == CommitFault::fails) {
+    ++failures_;
+    trace_("  a read fails");
+    return base::unavailable("the disk does not answer");
+  }
+  auto found = live_.find(id);
+  if (found == live_.end()) return std::optional<store::StoredRun>();
+  store::StoredRun stored{found->second.row, {}, found->second.last_seq};
+  for (const auto& [seq, facts] : found->second.journal) stored.journal.push_back(facts);
+  return std::optional(std::move(stored));
+}
+
+base::Result<std::string> MemoryStore::load_spec(const std::string&, const std::string& flow_name,
+                                                 const std::string&) {
+  auto found = flows.find(flow_name);
+  if (found == flows.end()) return base::not_found("no such flow");
+  return found->second.spec;
+}
+
+const store::IdempotencyRow* MemoryStore::holder_of(const store::IdempotencyRow& key) const {
+  auto found = keys_.find(key_of(key));
+  return found == keys_.end() ? nullptr : &found->second;
+}
+
+}  // namespace sim
