@@ -61,7 +61,7 @@ def test_large_values_between_tasks(owner, size):
 
 
 def test_a_large_value_as_the_output_of_a_run(owner):
-    big, small = shell("big", ["printf", "%0102400d", "0"]), shell("small", "echo 1")
+    big, small = python("big", "def main(): return 'x' * 102_400"), shell("small", "echo 1")
     single = run(owner, [big], outputs=["big"])
     assert single["output"] is None and single["output_ref"]["bytes"] >= 65536
     several = run(owner, [big, small])

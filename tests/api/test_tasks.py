@@ -45,6 +45,16 @@ def test_shell_failures(owner, command, message):
     assert error["kind"] == "exit_code" and message in error["message"]
 
 
+def test_a_last_line_that_is_too_long_gives_no_part_of_itself(owner):
+    long_line = "head -c 65537 /dev/zero | tr '\\0' 7; echo"
+    error = failure(owner, shell("a", long_line))
+    assert error["kind"] == "invalid_result" and "65536" in error["message"]
+    assert only(owner, shell("a", long_line + "; echo short"))["output"] == "short"
+    assert only(owner, shell("a", long_line + "; echo"))["output"] is None
+    fits = only(owner, shell("a", "head -c 65536 /dev/zero | tr '\\0' x"))
+    assert fits["output_ref"]["bytes"] == 65538
+
+
 def test_a_program_that_is_not_there(owner):
     error = failure(owner, shell("a", ["/no/such/program"]))
     assert error["kind"] == "start_error" and "/no/such/program" in error["message"]
