@@ -1,4 +1,5 @@
-// `dagy_bench <dagy> <libfsync_counter.so> <scratch directory>`: prints the table of bench/README.md.
+// `dagy_bench <dagy> <libfsync_counter.so> <scratch directory>`: prints the table of
+// bench/README.md.
 #include <fmt/format.h>
 
 #include <cstdio>

@@ -108,12 +108,11 @@ std::vector<Row> run_all(ServerProcess& server) {
                   "0.8 ms", at(times, 0.5) / 0.8});
   rows.push_back({"   p99", fmt::format("{:.2f} ms", at(times, 0.99)), "", 0});
   rows.push_back({"   CPU a run", fmt::format("{:.3f} ms", one.cpu_ms_a_run), "", 0});
-  rows.push_back({"   fsyncs a run", fmt::format("{:.2f}", one.fsyncs_a_run), "4",
-                  one.fsyncs_a_run / 4});
+  rows.push_back(
+      {"   fsyncs a run", fmt::format("{:.2f}", one.fsyncs_a_run), "4", one.fsyncs_a_run / 4});
 
   constexpr int parallel = 60'000;
-  Cost many =
-      bench.cost(parallel, [&] { return bench.at_once("three", parallel, 64); });
+  Cost many = bench.cost(parallel, [&] { return bench.at_once("three", parallel, 64); });
   double rate = parallel / many.seconds;
   rows.push_back({"W2 the same, 64 at a time", fmt::format("{:.0f} runs/s", rate), "15000 runs/s",
                   15000 / rate});
@@ -124,21 +123,21 @@ std::vector<Row> run_all(ServerProcess& server) {
   double loaded_mb = server.memory_mb();
 
   double wide = at(bench.one_at_a_time("wide", 50), 0.5);
-  rows.push_back({"W3 1000 parallel no-op steps, p50", fmt::format("{:.1f} ms", wide), "8 ms",
-                  wide / 8});
+  rows.push_back(
+      {"W3 1000 parallel no-op steps, p50", fmt::format("{:.1f} ms", wide), "8 ms", wide / 8});
   double chain = at(bench.one_at_a_time("chain", 100), 0.5);
-  rows.push_back({"W4 40 sequential no-op steps, p50", fmt::format("{:.1f} ms", chain), "6 ms",
-                  chain / 6});
+  rows.push_back(
+      {"W4 40 sequential no-op steps, p50", fmt::format("{:.1f} ms", chain), "6 ms", chain / 6});
   double processes = at(bench.one_at_a_time("processes", 30), 0.5);
   rows.push_back({"W4 40 sequential /bin/true, p50", fmt::format("{:.1f} ms", processes), "35 ms",
                   processes / 35});
   double start_ms = server.start_seconds() * 1000;
   rows.push_back({"W5 start to first healthy answer", fmt::format("{:.0f} ms", start_ms), "50 ms",
                   start_ms / 50});
-  rows.push_back({"   memory idle, with spawner", fmt::format("{:.1f} MB", idle_mb), "25 MB",
-                  idle_mb / 25});
-  rows.push_back({"   memory after W2", fmt::format("{:.1f} MB", loaded_mb), "60 MB",
-                  loaded_mb / 60});
+  rows.push_back(
+      {"   memory idle, with spawner", fmt::format("{:.1f} MB", idle_mb), "25 MB", idle_mb / 25});
+  rows.push_back(
+      {"   memory after W2", fmt::format("{:.1f} MB", loaded_mb), "60 MB", loaded_mb / 60});
   return rows;
 }
 

@@ -102,8 +102,8 @@ void Api::handle(net::Request request, net::Responder responder) const {
     if (reply.error().code == base::ErrorCode::internal) {
       base::log_error("request failed",
                       {{"request_id", request.request_id}, {"error", reply.error().message}});
-      return answer.send_error(base::internal_error("internal error; see the server's log for " +
-                                                    request.request_id));
+      return answer.send_error(
+          base::internal_error("internal error; see the server's log for " + request.request_id));
     }
     return answer.send_error(reply.error());
   }
@@ -139,8 +139,8 @@ base::Result<> Api::limit_rate(const Route* route, const net::Request& request,
   headers.push_back({"X-RateLimit-Limit", std::to_string(limit.per_minute())});
   headers.push_back({"X-RateLimit-Remaining", std::to_string(verdict.remaining)});
   if (verdict.allowed) return {};
-  return base::Error{base::ErrorCode::too_many, "too many requests", {},
-                     verdict.retry_after_seconds};
+  return base::Error{
+      base::ErrorCode::too_many, "too many requests", {}, verdict.retry_after_seconds};
 }
 
 base::Result<std::optional<auth::Identity>> Api::identify(const Route& route,

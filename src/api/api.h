@@ -1,4 +1,5 @@
-// The HTTP API: takes a request through limit, authentication, permission and parsing to its handler.
+// The HTTP API: takes a request through limit, authentication, permission and parsing to its
+// handler.
 #pragma once
 
 #include "api/router.h"
@@ -15,7 +16,8 @@ class Api {
   static net::Response error_page(int status, std::string_view message);
 
  private:
-  base::Result<Reply> dispatch(const net::Request& request, std::vector<net::Header>& headers) const;
+  base::Result<Reply> dispatch(const net::Request& request,
+                               std::vector<net::Header>& headers) const;
   base::Result<> limit_rate(const Route* route, const net::Request& request,
                             std::vector<net::Header>& headers) const;
   base::Result<std::optional<auth::Identity>> identify(const Route& route,

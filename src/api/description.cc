@@ -8,7 +8,8 @@ namespace {
 
 base::Result<Reply> openapi(const Call&) {
   static const std::string document = openapi_document();
-  net::Response response{.status = 200, .content_type = "application/openapi+json", .body = document};
+  net::Response response{
+      .status = 200, .content_type = "application/openapi+json", .body = document};
   return Reply{std::move(response), nullptr};
 }
 

@@ -109,13 +109,13 @@ struct FlowSummary {
   static const Fields& fields() {
     using S = FlowSummary;
     static const Fields fields(
-        "FlowSummary", {field<&S::flow_name>("flow_name", "").required(),
-                        field<&S::flow_version>("flow_version", "the newest").required(),
-                        field<&S::namespace_name>("namespace", "").required(),
-                        field<&S::tags>("tags", "labels").required(),
-                        field<&S::status>("status", "").required(),
-                        field<&S::created_at>("created_at", "of that version").required(),
-                        field<&S::created_by>("created_by", "e-mail").required()});
+        "FlowSummary",
+        {field<&S::flow_name>("flow_name", "").required(),
+         field<&S::flow_version>("flow_version", "the newest").required(),
+         field<&S::namespace_name>("namespace", "").required(),
+         field<&S::tags>("tags", "labels").required(), field<&S::status>("status", "").required(),
+         field<&S::created_at>("created_at", "of that version").required(),
+         field<&S::created_by>("created_by", "e-mail").required()});
     return fields;
   }
 };
@@ -199,7 +199,8 @@ FlowVersion to_version(const store::FlowVersionRow& row) {
   return version;
 }
 
-base::Result<store::FlowVersionRow> read_registration(const Call& call, const FlowRequest& request) {
+base::Result<store::FlowVersionRow> read_registration(const Call& call,
+                                                      const FlowRequest& request) {
   base::FieldErrors errors;
   base::Path root;
   base::JsonView document = *call.body->root().find("flow_spec");
@@ -267,8 +268,13 @@ base::Result<Reply> list_flows(const Call& call) {
     page.next_token = make_cursor(call, rows.back().first);
   }
   for (const auto& [id, row] : rows)
-    page.items.push_back({row.flow_name, row.flow_version, row.namespace_name, {row.tags},
-                          status_of(row), row.created_at, row.created_by});
+    page.items.push_back({row.flow_name,
+                          row.flow_version,
+                          row.namespace_name,
+                          {row.tags},
+                          status_of(row),
+                          row.created_at,
+                          row.created_by});
   return json_reply(200, page);
 }
 
@@ -280,8 +286,8 @@ base::Result<Reply> list_versions(const Call& call) {
   auto limit = static_cast<std::size_t>(query.limit);
   std::vector<store::FlowVersionRow> rows;
   TRY(call.services.store.read([&](store::Tx& tx) -> base::Result<> {
-    rows = TRY(store::list_flow_versions(tx, call.identity->org_id, call.path[0], before,
-                                         limit + 1));
+    rows =
+        TRY(store::list_flow_versions(tx, call.identity->org_id, call.path[0], before, limit + 1));
     return {};
   }));
   VersionPage page;

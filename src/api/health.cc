@@ -1,6 +1,6 @@
 // Health: whether this server can do its work.
-#include <array>
 #include <unistd.h>
+#include <array>
 
 #include "api/routes.h"
 

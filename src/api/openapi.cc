@@ -43,9 +43,7 @@ class DocumentWriter {
   }
 
  private:
-  void write_server(std::string_view url) {
-    out_.begin_object().member("url", url).end_object();
-  }
+  void write_server(std::string_view url) { out_.begin_object().member("url", url).end_object(); }
 
   void write_tags() {
     out_.key("tags").begin_array();

@@ -6,11 +6,16 @@ namespace api {
 
 std::string_view method_name(Method method) {
   switch (method) {
-    case Method::get: return "GET";
-    case Method::post: return "POST";
-    case Method::put: return "PUT";
-    case Method::patch: return "PATCH";
-    case Method::del: return "DELETE";
+    case Method::get:
+      return "GET";
+    case Method::post:
+      return "POST";
+    case Method::put:
+      return "PUT";
+    case Method::patch:
+      return "PATCH";
+    case Method::del:
+      return "DELETE";
   }
   return "GET";
 }
@@ -18,21 +23,36 @@ std::string_view method_name(Method method) {
 int http_status(base::ErrorCode code) {
   using base::ErrorCode;
   switch (code) {
-    case ErrorCode::malformed: return 400;
-    case ErrorCode::invalid: return 422;
-    case ErrorCode::unauthenticated: return 401;
-    case ErrorCode::payment_required: return 402;
-    case ErrorCode::forbidden: return 403;
-    case ErrorCode::not_found: return 404;
-    case ErrorCode::method_not_allowed: return 405;
-    case ErrorCode::conflict: return 409;
-    case ErrorCode::too_large: return 413;
-    case ErrorCode::unsupported_media: return 415;
-    case ErrorCode::too_many: return 429;
-    case ErrorCode::upstream: return 502;
-    case ErrorCode::unavailable: return 503;
-    case ErrorCode::timeout: return 504;
-    case ErrorCode::internal: return 500;
+    case ErrorCode::malformed:
+      return 400;
+    case ErrorCode::invalid:
+      return 422;
+    case ErrorCode::unauthenticated:
+      return 401;
+    case ErrorCode::payment_required:
+      return 402;
+    case ErrorCode::forbidden:
+      return 403;
+    case ErrorCode::not_found:
+      return 404;
+    case ErrorCode::method_not_allowed:
+      return 405;
+    case ErrorCode::conflict:
+      return 409;
+    case ErrorCode::too_large:
+      return 413;
+    case ErrorCode::unsupported_media:
+      return 415;
+    case ErrorCode::too_many:
+      return 429;
+    case ErrorCode::upstream:
+      return 502;
+    case ErrorCode::unavailable:
+      return 503;
+    case ErrorCode::timeout:
+      return 504;
+    case ErrorCode::internal:
+      return 500;
   }
   return 500;
 }

@@ -42,8 +42,8 @@ struct Call {
   const Services& services;
   const Route& route;
   const net::Request& request;
-  std::vector<std::string> path;            // values of the path's parameters, in order
-  std::optional<auth::Identity> identity;   // set unless the route is public
+  std::vector<std::string> path;              // values of the path's parameters, in order
+  std::optional<auth::Identity> identity;     // set unless the route is public
   const base::JsonDocument* body = nullptr;   // an empty body reads as {}
   const base::JsonDocument* query = nullptr;  // the query as an object
 
@@ -93,7 +93,7 @@ struct Access {
 struct Answers {
   int status;
   std::string_view meaning;
-  Description body = nullptr;                            // null: no body, or not JSON of ours
+  Description body = nullptr;  // null: no body, or not JSON of ours
   std::string_view content_type = "application/json";
 };
 

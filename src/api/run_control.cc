@@ -54,8 +54,7 @@ Category run_control_category() {
             .summary = "The task runs of a run, with values up to 64 KiB",
             .handler = list_tasks,
             .query = PageQuery::fields,
-            .answers = {{200, "A page of task runs", TaskRunPage::fields},
-                        {404, "No such run"}}}}};
+            .answers = {{200, "A page of task runs", TaskRunPage::fields}, {404, "No such run"}}}}};
 }
 
 }  // namespace api

@@ -89,7 +89,8 @@ base::Result<store::LogPosition> start_of(const Call& call, const LogQuery& quer
   if (!cursor && !query.after) return store::LogPosition{};
   std::optional<store::LogPosition> position = parse_position(cursor ? *cursor : *query.after);
   if (!position)
-    return base::Error{base::ErrorCode::malformed, "after must be the seq of a line, as 12.3",
+    return base::Error{base::ErrorCode::malformed,
+                       "after must be the seq of a line, as 12.3",
                        {{"/after", "must be the seq of a line, as 12.3"}}};
   return *position;
 }
@@ -126,8 +127,7 @@ base::Result<Reply> read_logs(const Call& call) {
     row = TRY(store::find_run_row(tx, call.identity->org_id, id));
     return {};
   }));
-  auto plan = TRY(
-      call.services.plans.get(row.run.org_id, row.run.flow_name, row.run.flow_version));
+  auto plan = TRY(call.services.plans.get(row.run.org_id, row.run.flow_name, row.run.flow_version));
   std::optional<model::TaskIndex> task = TRY(task_of(query, id, *plan));
   std::vector<store::LogLineRow> lines;
   TRY(call.services.store.read([&](store::Tx& tx) -> base::Result<> {

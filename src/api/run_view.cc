@@ -21,8 +21,9 @@ const Fields& FailureView::fields() {
 
 const Fields& OutputRef::fields() {
   static const Fields fields(
-      "OutputRef", {field<&OutputRef::bytes>("bytes", "size of the value").required(),
-                    field<&OutputRef::sha256>("sha256", "of a value in object storage").required()});
+      "OutputRef",
+      {field<&OutputRef::bytes>("bytes", "size of the value").required(),
+       field<&OutputRef::sha256>("sha256", "of a value in object storage").required()});
   return fields;
 }
 
@@ -55,44 +56,43 @@ const Fields& TaskRunView::fields() {
 
 const Fields& RunSummary::fields() {
   using S = RunSummary;
-  static const Fields fields(
-      "RunSummary", {field<&S::run_id>("run_id", "").required(),
-                     field<&S::run_slug>("run_slug", "a label for people").required(),
-                     field<&S::flow_name>("flow_name", "").required(),
-                     field<&S::flow_version>("flow_version", "").required(),
-                     field<&S::status>("status", "").required(),
-                     field<&S::trigger_type>("trigger_type", "what started it").required(),
-                     field<&S::created_by>("created_by", "e-mail").required(),
-                     field<&S::created_at>("created_at", "").required(),
-                     field<&S::started_at>("started_at", "").required(),
-                     field<&S::finished_at>("finished_at", "").required()});
+  static const Fields fields("RunSummary",
+                             {field<&S::run_id>("run_id", "").required(),
+                              field<&S::run_slug>("run_slug", "a label for people").required(),
+                              field<&S::flow_name>("flow_name", "").required(),
+                              field<&S::flow_version>("flow_version", "").required(),
+                              field<&S::status>("status", "").required(),
+                              field<&S::trigger_type>("trigger_type", "what started it").required(),
+                              field<&S::created_by>("created_by", "e-mail").required(),
+                              field<&S::created_at>("created_at", "").required(),
+                              field<&S::started_at>("started_at", "").required(),
+                              field<&S::finished_at>("finished_at", "").required()});
   return fields;
 }
 
 const Fields& RunView::fields() {
   using S = RunView;
   static const Fields fields(
-      "Run", {field<&S::run_id>("run_id", "").required(),
-              field<&S::run_slug>("run_slug", "a label for people").required(),
-              field<&S::flow_name>("flow_name", "").required(),
-              field<&S::flow_version>("flow_version", "").required(),
-              field<&S::org_id>("org_id", "").required(),
-              field<&S::status>("status", "").required(),
-              field<&S::executor>("executor", "where its tasks run").required(),
-              field<&S::trigger_type>("trigger_type", "what started it").required(),
-              field<&S::parameters>("parameters", "with defaults filled in").required(),
-              field<&S::parameters_ref>("parameters_ref", "of parameters too large to be shown")
-                  .required(),
-              field<&S::created_by>("created_by", "e-mail").required(),
-              field<&S::created_at>("created_at", "").required(),
-              field<&S::started_at>("started_at", "").required(),
-              field<&S::finished_at>("finished_at", "null while anything of it lives").required(),
-              field<&S::output>("output", "of a run that succeeded").required(),
-              field<&S::output_ref>("output_ref", "of an output too large to be shown").required(),
-              field<&S::error>("error", "").required(),
-              field<&S::task_runs>("task_runs", "at most 1000; all: /runs/{run_id}/tasks")
-                  .required(),
-              field<&S::task_count>("task_count", "tasks in all").required()});
+      "Run",
+      {field<&S::run_id>("run_id", "").required(),
+       field<&S::run_slug>("run_slug", "a label for people").required(),
+       field<&S::flow_name>("flow_name", "").required(),
+       field<&S::flow_version>("flow_version", "").required(),
+       field<&S::org_id>("org_id", "").required(), field<&S::status>("status", "").required(),
+       field<&S::executor>("executor", "where its tasks run").required(),
+       field<&S::trigger_type>("trigger_type", "what started it").required(),
+       field<&S::parameters>("parameters", "with defaults filled in").required(),
+       field<&S::parameters_ref>("parameters_ref", "of parameters too large to be shown")
+           .required(),
+       field<&S::created_by>("created_by", "e-mail").required(),
+       field<&S::created_at>("created_at", "").required(),
+       field<&S::started_at>("started_at", "").required(),
+       field<&S::finished_at>("finished_at", "null while anything of it lives").required(),
+       field<&S::output>("output", "of a run that succeeded").required(),
+       field<&S::output_ref>("output_ref", "of an output too large to be shown").required(),
+       field<&S::error>("error", "").required(),
+       field<&S::task_runs>("task_runs", "at most 1000; all: /runs/{run_id}/tasks").required(),
+       field<&S::task_count>("task_count", "tasks in all").required()});
   return fields;
 }
 
@@ -181,7 +181,9 @@ TaskRunView task_view(base::RunId run, const engine::TaskRecord& task, std::size
   view.finished_at = task.finished_at;
   view.error = view_of(task.failure);
   for (const engine::EarlierAttempt& attempt : task.earlier)
-    view.earlier_attempts.push_back({attempt.attempt, attempt.started_at, attempt.ended_at,
+    view.earlier_attempts.push_back({attempt.attempt,
+                                     attempt.started_at,
+                                     attempt.ended_at,
                                      {attempt.failure.kind, attempt.failure.message}});
   return view;
 }

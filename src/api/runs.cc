@@ -185,8 +185,8 @@ struct Trigger {
 };
 
 base::Result<runtime::CreateRun> new_run(const Call& call, const RunRequest& request) {
-  auto plan = TRY(call.services.plans.get(call.identity->org_id, request.flow_name,
-                                          request.flow_version));
+  auto plan =
+      TRY(call.services.plans.get(call.identity->org_id, request.flow_name, request.flow_version));
   auto given = TRY(base::JsonDocument::parse(request.parameters.text));
   std::string parameters = TRY(model::resolve_parameters(plan->parameters, given->root()));
   runtime::CreateRun message;

@@ -83,8 +83,7 @@ base::Result<> add_organization(const Settings& settings, const OrganizationOrde
     return base::invalid(fmt::format("slug {}", base::name_rule.message));
   auto offline = TRY(go_offline(settings));
   std::string org_id = base::new_id("org", offline->clock.now(), offline->random);
-  store::AuditRow audit =
-      offline->audit(org_id, "organization.create", "organization", org_id);
+  store::AuditRow audit = offline->audit(org_id, "organization.create", "organization", org_id);
   TRY(offline->store->write([&](store::Tx& tx) -> base::Result<> {
     int count = TRY(auth::count_organizations(tx));
     if (count > 0 && !settings.allow_unisolated)

@@ -27,8 +27,8 @@ base::Result<DataDirectory> DataDirectory::open(const std::string& path) {
     return base::unavailable(fmt::format("cannot open {}: {}", lock_path, std::strerror(errno)));
   if (flock(lock, LOCK_EX | LOCK_NB) == 0) return DataDirectory(absolute.string(), lock);
   close(lock);
-  return base::conflict(fmt::format(
-      "the data directory {} is in use by another dagy process", absolute.string()));
+  return base::conflict(
+      fmt::format("the data directory {} is in use by another dagy process", absolute.string()));
 }
 
 DataDirectory::DataDirectory(DataDirectory&& other) noexcept

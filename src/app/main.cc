@@ -17,14 +17,19 @@ namespace {
 int exit_code(const base::Error& error) {
   switch (error.code) {
     case base::ErrorCode::invalid:
-    case base::ErrorCode::malformed: return 2;
+    case base::ErrorCode::malformed:
+      return 2;
     case base::ErrorCode::unauthenticated:
-    case base::ErrorCode::forbidden: return 3;
+    case base::ErrorCode::forbidden:
+      return 3;
     case base::ErrorCode::unavailable:
     case base::ErrorCode::upstream:
-    case base::ErrorCode::timeout: return 4;
-    case base::ErrorCode::not_found: return 5;
-    default: return 1;
+    case base::ErrorCode::timeout:
+      return 4;
+    case base::ErrorCode::not_found:
+      return 5;
+    default:
+      return 1;
   }
 }
 

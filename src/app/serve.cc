@@ -74,6 +74,7 @@ class Running {
   base::Result<> start() {
     base::Result<bool> first = make_owner(*store_, hasher_, clock_, random_, settings_);
     if (!first) return first.error();
+    attempts_.keep_directories(TRY(store_->live_runs()));
     TRY(shard_.recover());
     net::ServerOptions options;
     options.address = settings_.address;
@@ -150,8 +151,8 @@ base::Result<> serve(const Settings& settings) {
   std::string database = TRY(database_path(settings));
   std::unique_ptr<store::Store> store = TRY(store::open_sqlite({database}, clock));
   auto host = TRY(exec::ProcessHost::create({own_path(), directory.path()}, clock));
-  auto running = std::make_unique<Running>(settings, directory, std::move(store), std::move(host),
-                                           clock);
+  auto running =
+      std::make_unique<Running>(settings, directory, std::move(store), std::move(host), clock);
   TRY(running->start());
   int signal = 0;
   sigwait(&signals, &signal);

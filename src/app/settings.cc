@@ -140,9 +140,8 @@ std::string settings_markdown() {
       "| variable | flag, and name in the file | default | range | meaning |\n"
       "|---|---|---|---|---|\n";
   for (const Setting& setting : settings_table()) {
-    std::string range = setting.number != nullptr
-                            ? fmt::format("{} to {}", setting.minimum, setting.maximum)
-                            : "";
+    std::string range =
+        setting.number != nullptr ? fmt::format("{} to {}", setting.minimum, setting.maximum) : "";
     out += fmt::format("| `{}` | {} | {} | {} | {} |\n", setting.variable(),
                        setting.has_flag ? "`" + setting.flag_name() + "`" : "",
                        default_of(setting).empty() ? "" : "`" + default_of(setting) + "`", range,

@@ -43,8 +43,8 @@ struct Setting {
 };
 
 const std::vector<Setting>& settings_table();
-/// Sets the setting of that flag name without its dashes ("data-dir"). `invalid` for an unknown name,
-/// one that has no flag, or a value out of range.
+/// Sets the setting of that flag name without its dashes ("data-dir"). `invalid` for an unknown
+/// name, one that has no flag, or a value out of range.
 base::Result<> set_from_text(Settings& settings, const std::string& name, const std::string& value);
 
 /// Path of the database file that `database_url` names; "sqlite:" is dagy.db in the data directory.

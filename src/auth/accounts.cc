@@ -14,7 +14,8 @@ bool is_email(std::string_view text) {
   if (text.size() > base::limits::email_bytes_max || at == std::string_view::npos || at == 0)
     return false;
   if (at + 1 == text.size() || text.find('@', at + 1) != std::string_view::npos) return false;
-  return std::all_of(text.begin(), text.end(), [](unsigned char c) { return c > 0x20 && c != 0x7f; });
+  return std::all_of(text.begin(), text.end(),
+                     [](unsigned char c) { return c > 0x20 && c != 0x7f; });
 }
 
 }  // namespace
@@ -36,7 +37,8 @@ base::Result<bool> has_users(store::Tx& tx) {
 
 base::Result<std::optional<User>> find_user(store::Tx& tx, const std::string& email) {
   std::optional<User> user;
-  TRY(tx.run("SELECT user_id, email, password_hash, one_time_password, super_admin FROM users "
+  TRY(
+      tx.run("SELECT user_id, email, password_hash, one_time_password, super_admin FROM users "
              "WHERE email = ?1",
              {normalized_email(email)}, [&](const store::Row& row) {
                user = User{row.string(0), row.string(1), row.string(2), row.integer(3) != 0,
@@ -82,7 +84,8 @@ base::Result<> insert_user(store::Tx& tx, const User& user, base::Timestamp now)
 
 base::Result<> set_role(store::Tx& tx, const std::string& org_id, const std::string& user_id,
                         model::Role role, base::Timestamp now) {
-  TRY(tx.run("INSERT INTO memberships (org_id, user_id, role, joined_at) VALUES (?1, ?2, ?3, ?4) "
+  TRY(
+      tx.run("INSERT INTO memberships (org_id, user_id, role, joined_at) VALUES (?1, ?2, ?3, ?4) "
              "ON CONFLICT (org_id, user_id) DO UPDATE SET role = excluded.role",
              {org_id, user_id, base::name_of(role), now}));
   return {};
@@ -103,21 +106,26 @@ base::Result<> set_password(store::Tx& tx, const std::string& user_id, const std
 base::Result<std::optional<Identity>> find_membership(store::Tx& tx, const User& user,
                                                       const std::optional<std::string>& org_id) {
   std::optional<Identity> identity;
-  TRY(tx.run("SELECT m.org_id, o.name, m.role FROM memberships m JOIN organizations o ON o.org_id "
-             "= m.org_id WHERE m.user_id = ?1 AND (?2 IS NULL OR m.org_id = ?2) "
-             "ORDER BY m.joined_at, m.org_id LIMIT 1",
-             {user.user_id, org_id}, [&](const store::Row& row) {
-               identity = Identity{user.user_id, user.email, row.string(0), row.string(1),
-                                   base::enum_from_name<model::Role>(row.text(2))
-                                       .value_or(model::Role::viewer),
-                                   user.super_admin};
-             }));
+  TRY(tx.run(
+      "SELECT m.org_id, o.name, m.role FROM memberships m JOIN organizations o ON o.org_id "
+      "= m.org_id WHERE m.user_id = ?1 AND (?2 IS NULL OR m.org_id = ?2) "
+      "ORDER BY m.joined_at, m.org_id LIMIT 1",
+      {user.user_id, org_id}, [&](const store::Row& row) {
+        identity =
+            Identity{user.user_id,
+                     user.email,
+                     row.string(0),
+                     row.string(1),
+                     base::enum_from_name<model::Role>(row.text(2)).value_or(model::Role::viewer),
+                     user.super_admin};
+      }));
   return identity;
 }
 
 base::Result<> insert_token(store::Tx& tx, const std::string& token_hash, const Identity& identity,
                             base::Timestamp now, base::Timestamp expires_at) {
-  TRY(tx.run("INSERT INTO access_tokens (token_hash, user_id, org_id, created_at, expires_at) "
+  TRY(
+      tx.run("INSERT INTO access_tokens (token_hash, user_id, org_id, created_at, expires_at) "
              "VALUES (?1, ?2, ?3, ?4, ?5)",
              {token_hash, identity.user_id, identity.org_id, now, expires_at}));
   return {};
@@ -131,18 +139,19 @@ base::Result<> delete_token(store::Tx& tx, const std::string& token_hash) {
 base::Result<std::optional<std::pair<Identity, base::Timestamp>>> find_token(
     store::Tx& tx, const std::string& token_hash, base::Timestamp now) {
   std::optional<std::pair<Identity, base::Timestamp>> found;
-  TRY(tx.run("SELECT u.user_id, u.email, m.org_id, o.name, m.role, u.super_admin, t.expires_at "
-             "FROM access_tokens t JOIN users u ON u.user_id = t.user_id "
-             "JOIN memberships m ON m.user_id = t.user_id AND m.org_id = t.org_id "
-             "JOIN organizations o ON o.org_id = t.org_id "
-             "WHERE t.token_hash = ?1 AND t.expires_at > ?2",
-             {token_hash, now}, [&](const store::Row& row) {
-               found.emplace(Identity{row.string(0), row.string(1), row.string(2), row.string(3),
-                                      base::enum_from_name<model::Role>(row.text(4))
-                                          .value_or(model::Role::viewer),
-                                      row.integer(5) != 0},
-                             row.timestamp(6));
-             }));
+  TRY(tx.run(
+      "SELECT u.user_id, u.email, m.org_id, o.name, m.role, u.super_admin, t.expires_at "
+      "FROM access_tokens t JOIN users u ON u.user_id = t.user_id "
+      "JOIN memberships m ON m.user_id = t.user_id AND m.org_id = t.org_id "
+      "JOIN organizations o ON o.org_id = t.org_id "
+      "WHERE t.token_hash = ?1 AND t.expires_at > ?2",
+      {token_hash, now}, [&](const store::Row& row) {
+        found.emplace(
+            Identity{row.string(0), row.string(1), row.string(2), row.string(3),
+                     base::enum_from_name<model::Role>(row.text(4)).value_or(model::Role::viewer),
+                     row.integer(5) != 0},
+            row.timestamp(6));
+      }));
   return found;
 }
 

@@ -113,8 +113,8 @@ TEST_F(AuthTest, ANewPasswordEndsTokensAndTheOneTimePassword) {
                 .error()
                 .code,
             base::ErrorCode::invalid);
-  ASSERT_TRUE(authenticator_.change_password(identity, "ip", "correct horse", "a new password",
-                                             audit()));
+  ASSERT_TRUE(
+      authenticator_.change_password(identity, "ip", "correct horse", "a new password", audit()));
   EXPECT_FALSE(authenticator_.authenticate(token->token));
   EXPECT_FALSE(login("correct horse"));
   EXPECT_TRUE(login("a new password"));
@@ -187,7 +187,8 @@ TEST(RateLimit, ZeroSwitchesItOff) {
 }
 
 TEST(Email, WhatIsOne) {
-  for (const char* good : {"a@b", "first.last+tag@example.com"}) EXPECT_TRUE(email_rule.holds(good));
+  for (const char* good : {"a@b", "first.last+tag@example.com"})
+    EXPECT_TRUE(email_rule.holds(good));
   for (const char* bad : {"", "a", "@b", "a@", "a@b@c", "a b@c", "a@b\n"})
     EXPECT_FALSE(email_rule.holds(bad)) << bad;
   EXPECT_FALSE(email_rule.holds(std::string(250, 'a') + "@b.com"));

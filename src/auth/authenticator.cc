@@ -38,10 +38,9 @@ int LoginBackoff::wait_seconds(const std::string& ip, const std::string& email,
 void LoginBackoff::failed(const std::string& ip, const std::string& email, base::SteadyTime now) {
   base::MutexLock lock(mutex_);
   if (entries_.size() >= limits::login_backoff_entries_max && !entries_.contains({ip, email}))
-    entries_.erase(std::min_element(entries_.begin(), entries_.end(),
-                                    [](const auto& a, const auto& b) {
-                                      return a.second.last < b.second.last;
-                                    }));
+    entries_.erase(std::min_element(
+        entries_.begin(), entries_.end(),
+        [](const auto& a, const auto& b) { return a.second.last < b.second.last; }));
   Entry& entry = entries_[{ip, email}];
   entry.last = now;
   if (++entry.failures < free_failures) return;
@@ -138,8 +137,7 @@ base::Result<> Authenticator::logout(const std::string& token, const store::Audi
 
 base::Result<> Authenticator::change_password(const Identity& identity,
                                               const std::string& client_ip,
-                                              const std::string& present,
-                                              const std::string& wanted,
+                                              const std::string& present, const std::string& wanted,
                                               const store::AuditRow& audit) {
   if (int wait = backoff_.wait_seconds(client_ip, identity.email, clock_.steady()); wait > 0)
     return base::Error{base::ErrorCode::too_many, "too many failed tries", {}, wait};

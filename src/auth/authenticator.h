@@ -28,8 +28,8 @@ struct LoginForm {
   std::string client_ip;
 };
 
-/// Slows guessing: after some failures of one (IP, e-mail) each further try must wait, twice as long
-/// every time, up to a limit. Thread-safe; the entries are bounded, the oldest go first.
+/// Slows guessing: after some failures of one (IP, e-mail) each further try must wait, twice as
+/// long every time, up to a limit. Thread-safe; the entries are bounded, the oldest go first.
 class LoginBackoff {
  public:
   static constexpr int free_failures = 5;
@@ -83,7 +83,8 @@ class Authenticator {
   LoginBackoff backoff_;
   base::Mutex mutex_;
   std::unordered_map<std::string, Cached> cache_ GUARDED_BY(mutex_);
-  std::uint64_t generation_ GUARDED_BY(mutex_) = 0;  // of the cache; a read begun earlier is not kept
+  std::uint64_t generation_ GUARDED_BY(mutex_) =
+      0;  // of the cache; a read begun earlier is not kept
 };
 
 }  // namespace auth

@@ -14,9 +14,8 @@ RateLimit::RateLimit(int per_minute, int burst, base::Clock& clock)
 // who was limited than to grow without bound.
 void RateLimit::make_room(base::SteadyTime now) {
   auto full_after = std::chrono::duration<double>(burst_ * 60 / per_minute_);
-  std::erase_if(buckets_, [&](const auto& entry) {
-    return now - entry.second.filled_at >= full_after;
-  });
+  std::erase_if(buckets_,
+                [&](const auto& entry) { return now - entry.second.filled_at >= full_after; });
   if (buckets_.size() >= base::limits::rate_limit_clients_max) buckets_.clear();
 }
 

@@ -5,6 +5,6 @@ namespace base {
 [[noreturn]] void check_failed(const char* expression, const char* file, int line);
 }  // namespace base
 
-#define CHECK(expression)                                                  \
-  (static_cast<bool>(expression) ? static_cast<void>(0)                    \
+#define CHECK(expression)                               \
+  (static_cast<bool>(expression) ? static_cast<void>(0) \
                                  : ::base::check_failed(#expression, __FILE__, __LINE__))

@@ -21,8 +21,8 @@ std::string to_iso8601(Timestamp t) {
   std::chrono::year_month_day ymd(day);
   auto ms = floor<std::chrono::milliseconds>(t - day).count();
   return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:03}Z", int(ymd.year()),
-                     unsigned(ymd.month()), unsigned(ymd.day()), ms / 3'600'000,
-                     ms / 60'000 % 60, ms / 1000 % 60, ms % 1000);
+                     unsigned(ymd.month()), unsigned(ymd.day()), ms / 3'600'000, ms / 60'000 % 60,
+                     ms / 1000 % 60, ms % 1000);
 }
 
 namespace {

@@ -41,16 +41,16 @@ bool is_name(std::string_view text) {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
   };
   if (text.empty() || text.size() > 128 || !alphanumeric(text[0])) return false;
-  return std::all_of(text.begin(), text.end(), [&](char c) {
-    return alphanumeric(c) || c == '.' || c == '_' || c == '-';
-  });
+  return std::all_of(text.begin(), text.end(),
+                     [&](char c) { return alphanumeric(c) || c == '.' || c == '_' || c == '-'; });
 }
 
 }  // namespace
 
-const TextRule name_rule{"must start with a letter or digit and hold only letters, digits, '.', '_' "
-                         "and '-', at most 128",
-                         "^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$", is_name};
+const TextRule name_rule{
+    "must start with a letter or digit and hold only letters, digits, '.', '_' "
+    "and '-', at most 128",
+    "^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$", is_name};
 
 void Fields::read(JsonView from, void* to, const Path& path, FieldErrors& errors) const {
   if (!detail::expect_type(from, JsonType::object, path, errors)) return;
@@ -104,7 +104,8 @@ namespace detail {
 
 bool expect_type(JsonView from, JsonType type, const Path& path, FieldErrors& errors) {
   if (from.type() == type) return true;
-  errors.add(path, fmt::format("must be {}, not {}", with_article(type), with_article(from.type())));
+  errors.add(path,
+             fmt::format("must be {}, not {}", with_article(type), with_article(from.type())));
   return false;
 }
 

@@ -1,6 +1,6 @@
 // Described structs: each wire struct lists its fields once (`fields()`: name, member, meaning,
-// limits), and from that list come parsing with every error's path, output and JSON Schema. The core
-// is type-erased so that a struct costs little compile time. Example to copy: api/auth.cc.
+// limits), and from that list come parsing with every error's path, output and JSON Schema. The
+// core is type-erased so that a struct costs little compile time. Example to copy: api/auth.cc.
 #pragma once
 
 #include <cstdint>
@@ -58,8 +58,8 @@ struct TextRule {
 extern const TextRule name_rule;
 
 struct Limits {
-  std::optional<std::int64_t> minimum, maximum;        // of a number
-  std::optional<std::size_t> length_min, length_max;   // bytes of text, elements of a list or map
+  std::optional<std::int64_t> minimum, maximum;       // of a number
+  std::optional<std::size_t> length_min, length_max;  // bytes of text, elements of a list or map
   const TextRule* rule = nullptr;
 };
 
@@ -146,7 +146,9 @@ struct EnumName {
   std::string_view name;
 };
 template <class T>
-concept NamedEnum = std::is_enum_v<T> && requires(T value) { enum_names(value); };
+concept NamedEnum = std::is_enum_v<T> && requires(T value) {
+  enum_names(value);
+};
 
 template <NamedEnum T>
 std::string_view name_of(T value) {
@@ -201,10 +203,10 @@ void ref_schema(JsonWriter& to, const Fields&, SchemaRefs&);
 void nullable_schema(JsonWriter& to, const FieldType& inner, const Limits&, SchemaRefs&);
 }  // namespace detail
 
-#define BASE_FIELD_TYPE(T)        \
-  template <>                     \
-  struct FieldTypeOf<T> {         \
-    static const FieldType type;  \
+#define BASE_FIELD_TYPE(T)       \
+  template <>                    \
+  struct FieldTypeOf<T> {        \
+    static const FieldType type; \
   }
 BASE_FIELD_TYPE(bool);
 BASE_FIELD_TYPE(int);

@@ -32,10 +32,10 @@ constexpr std::array<std::string_view, 32> adjectives = {
     "grand", "keen",  "kind",  "light", "lucid", "merry", "mild",  "neat",
     "noble", "proud", "quick", "quiet", "sharp", "swift", "vivid", "wise"};
 constexpr std::array<std::string_view, 32> nouns = {
-    "badger", "beaver", "bison", "crane", "curlew", "deer",   "dove",  "eagle",
-    "falcon", "finch",  "fox",   "gull",  "hare",   "heron",  "ibex",  "jay",
-    "kite",   "lark",   "lynx",  "mole",  "newt",   "otter",  "owl",   "panda",
-    "plover", "raven",  "robin", "seal",  "stork",  "tern",   "vole",  "wren"};
+    "badger", "beaver", "bison", "crane", "curlew", "deer",  "dove", "eagle",
+    "falcon", "finch",  "fox",   "gull",  "hare",   "heron", "ibex", "jay",
+    "kite",   "lark",   "lynx",  "mole",  "newt",   "otter", "owl",  "panda",
+    "plover", "raven",  "robin", "seal",  "stork",  "tern",  "vole", "wren"};
 
 }  // namespace
 
@@ -108,8 +108,8 @@ std::string random_token(Random& random, std::size_t count) {
   random.fill(bytes);
   constexpr int variant = sodium_base64_VARIANT_URLSAFE_NO_PADDING;
   std::string text(sodium_base64_encoded_len(count, variant), '\0');
-  sodium_bin2base64(text.data(), text.size(), reinterpret_cast<unsigned char*>(bytes.data()),
-                    count, variant);
+  sodium_bin2base64(text.data(), text.size(), reinterpret_cast<unsigned char*>(bytes.data()), count,
+                    variant);
   text.pop_back();
   return text;
 }

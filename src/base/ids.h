@@ -14,8 +14,8 @@ namespace base {
 /// "flw_01ARZ3NDEKTSV4RRFFQ69G5FAV": time-ordered by millisecond, 80 random bits.
 std::string new_id(std::string_view prefix, Timestamp now, Random& random);
 
-/// A run's id: 41 bits of milliseconds since 2020, 10 bits of node, 12 bits of counter. Outside it is
-/// "run_" and 13 characters of Crockford's base32, which order as the integers do.
+/// A run's id: 41 bits of milliseconds since 2020, 10 bits of node, 12 bits of counter. Outside it
+/// is "run_" and 13 characters of Crockford's base32, which order as the integers do.
 enum class RunId : std::int64_t {};
 
 std::string to_string(RunId id);

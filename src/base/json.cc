@@ -37,8 +37,8 @@ class JsonParser {
   }
   char peek() const { return at_ < text_.size() ? text_[at_] : '\0'; }
   void skip_space() {
-    while (at_ < text_.size() && (text_[at_] == ' ' || text_[at_] == '\n' || text_[at_] == '\r' ||
-                                  text_[at_] == '\t'))
+    while (at_ < text_.size() &&
+           (text_[at_] == ' ' || text_[at_] == '\n' || text_[at_] == '\r' || text_[at_] == '\t'))
       ++at_;
   }
 
@@ -54,13 +54,20 @@ class JsonParser {
 
   bool value(std::size_t depth) {
     switch (peek()) {
-      case '{': return depth < depth_max_ ? object(depth) : fail_depth();
-      case '[': return depth < depth_max_ ? array(depth) : fail_depth();
-      case '"': return string();
-      case 't': return literal("true", JsonType::boolean);
-      case 'f': return literal("false", JsonType::boolean);
-      case 'n': return literal("null", JsonType::null);
-      default: return number();
+      case '{':
+        return depth < depth_max_ ? object(depth) : fail_depth();
+      case '[':
+        return depth < depth_max_ ? array(depth) : fail_depth();
+      case '"':
+        return string();
+      case 't':
+        return literal("true", JsonType::boolean);
+      case 'f':
+        return literal("false", JsonType::boolean);
+      case 'n':
+        return literal("null", JsonType::null);
+      default:
+        return number();
     }
   }
   bool fail_depth() { return fail(fmt::format("at most {} levels of nesting", depth_max_)); }
@@ -142,8 +149,7 @@ class JsonParser {
     if (peek() != '\\') return fail("a low surrogate");
     ++at_;
     std::uint32_t low = 0;
-    if (peek() != 'u' || !hex4(low) || low < 0xdc00 || low > 0xdfff)
-      return fail("a low surrogate");
+    if (peek() != 'u' || !hex4(low) || low < 0xdc00 || low > 0xdfff) return fail("a low surrogate");
     return true;
   }
 
@@ -254,11 +260,21 @@ std::string unescape_json_string(std::string_view body) {
       continue;
     }
     switch (body[++i]) {
-      case 'b': out += '\b'; break;
-      case 'f': out += '\f'; break;
-      case 'n': out += '\n'; break;
-      case 'r': out += '\r'; break;
-      case 't': out += '\t'; break;
+      case 'b':
+        out += '\b';
+        break;
+      case 'f':
+        out += '\f';
+        break;
+      case 'n':
+        out += '\n';
+        break;
+      case 'r':
+        out += '\r';
+        break;
+      case 't':
+        out += '\t';
+        break;
       case 'u': {
         char32_t unit = hex_unit(body.substr(i + 1));
         i += 4;
@@ -270,7 +286,8 @@ std::string unescape_json_string(std::string_view body) {
         append_utf8(out, unit);
         break;
       }
-      default: out += body[i];
+      default:
+        out += body[i];
     }
   }
   return out;
@@ -278,12 +295,18 @@ std::string unescape_json_string(std::string_view body) {
 
 std::string_view with_article(JsonType type) {
   switch (type) {
-    case JsonType::null: return "null";
-    case JsonType::boolean: return "a boolean";
-    case JsonType::number: return "a number";
-    case JsonType::string: return "a string";
-    case JsonType::array: return "an array";
-    case JsonType::object: return "an object";
+    case JsonType::null:
+      return "null";
+    case JsonType::boolean:
+      return "a boolean";
+    case JsonType::number:
+      return "a number";
+    case JsonType::string:
+      return "a string";
+    case JsonType::array:
+      return "an array";
+    case JsonType::object:
+      return "an object";
   }
   return "a value";
 }
@@ -457,10 +480,14 @@ void append_canonical_array(std::string& out, JsonView array, int null_free_leve
 
 void append_canonical_json(std::string& out, JsonView value, int null_free_levels) {
   switch (value.type()) {
-    case JsonType::object: return append_canonical_object(out, value, null_free_levels);
-    case JsonType::array: return append_canonical_array(out, value, null_free_levels);
-    case JsonType::string: return append_json_string(out, value.string());
-    default: out += value.raw();
+    case JsonType::object:
+      return append_canonical_object(out, value, null_free_levels);
+    case JsonType::array:
+      return append_canonical_array(out, value, null_free_levels);
+    case JsonType::string:
+      return append_json_string(out, value.string());
+    default:
+      out += value.raw();
   }
 }
 

@@ -1,6 +1,6 @@
 // A strict JSON reader that keeps the text. A document is parsed once into a flat table of spans;
-// values are views into the text, so what only passes through (parameters, inputs, outputs) is never
-// re-printed and numbers keep every digit. Decision: docs/decisions/0002-json-as-text.md.
+// values are views into the text, so what only passes through (parameters, inputs, outputs) is
+// never re-printed and numbers keep every digit. Decision: docs/decisions/0002-json-as-text.md.
 #pragma once
 
 #include <cstdint>
@@ -140,8 +140,8 @@ class JsonDocument {
 std::string unescape_json_string(std::string_view body);
 
 /// A value in canonical form: members sorted by name, no white space, strings minimally escaped,
-/// numbers as sent. Objects of the outermost `null_free_levels` leave out members that are null: the
-/// described ones, where null counts as absent.
+/// numbers as sent. Objects of the outermost `null_free_levels` leave out members that are null:
+/// the described ones, where null counts as absent.
 void append_canonical_json(std::string& out, JsonView value, int null_free_levels = 0);
 
 /// JSON text that some reader has validated already.

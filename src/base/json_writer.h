@@ -37,8 +37,7 @@ class JsonWriter {
   JsonWriter& member(std::string_view name, const char* text) { return key(name).string(text); }
   JsonWriter& member(std::string_view name, bool value) { return key(name).boolean(value); }
   template <std::integral N>
-    requires(!std::same_as<N, bool>)
-  JsonWriter& member(std::string_view name, N value) {
+  requires(!std::same_as<N, bool>) JsonWriter& member(std::string_view name, N value) {
     return key(name).integer(static_cast<std::int64_t>(value));
   }
 

@@ -14,7 +14,8 @@ inline constexpr std::size_t body_bytes_max = 8u << 20;
 inline constexpr std::size_t bodies_bytes_max = 256u << 20;  // of all requests at a time
 inline constexpr std::size_t header_bytes_max = 32u << 10;
 inline constexpr std::size_t header_fields_max = 200;
-inline constexpr std::size_t pipelined_bytes_max = 16u << 10;  // read ahead of the request under way
+inline constexpr std::size_t pipelined_bytes_max = 16u
+                                                   << 10;  // read ahead of the request under way
 inline constexpr std::size_t request_id_bytes_max = 128;
 inline constexpr std::size_t connections_max = 4096;
 inline constexpr std::size_t request_queue_max = 1024;  // complete requests waiting for a worker
@@ -34,7 +35,8 @@ inline constexpr std::size_t tasks_max = 10'000;
 inline constexpr std::size_t parameters_bytes_max = 1u << 20;
 inline constexpr std::size_t inline_value_bytes_max = 64u << 10;  // above: object storage
 inline constexpr std::size_t value_bytes_max = 64u << 20;
-inline constexpr std::size_t answer_value_bytes_max = 4u << 10;  // in GET /runs/{id}, above: a reference
+inline constexpr std::size_t answer_value_bytes_max =
+    4u << 10;  // in GET /runs/{id}, above: a reference
 inline constexpr std::size_t answer_task_runs_max = 1000;
 inline constexpr std::size_t text_bytes_max = 4u << 10;  // descriptions, reasons
 inline constexpr std::size_t error_bytes_max = 8u << 10;
@@ -48,14 +50,14 @@ inline constexpr std::size_t inbox_max = 10'000;
 inline constexpr std::size_t batch_events_max = 1000;
 inline constexpr std::size_t wait_seconds_max = 600;
 inline constexpr std::size_t live_runs_max = 100'000;
-inline constexpr std::size_t finish_journal_rows_max = 500;   // deleted in the finishing commit
-inline constexpr std::size_t task_chunk_rows_max = 1000;      // task runs a row of run_tasks
+inline constexpr std::size_t finish_journal_rows_max = 500;  // deleted in the finishing commit
+inline constexpr std::size_t task_chunk_rows_max = 1000;     // task runs a row of run_tasks
 inline constexpr std::size_t task_chunk_bytes_max = 1u << 20;
 inline constexpr std::size_t idempotency_key_bytes_max = 255;
 
 // Processes and logs
 inline constexpr std::size_t processes_per_core = 4;
-inline constexpr auto stop_grace = 5s;  // SIGTERM to SIGKILL
+inline constexpr auto stop_grace = 5s;                              // SIGTERM to SIGKILL
 inline constexpr std::size_t process_request_bytes_max = 4u << 20;  // arguments and environment
 inline constexpr std::size_t log_line_bytes_max = 64u << 10;
 inline constexpr std::size_t log_bytes_max = 100u << 20;  // a task run

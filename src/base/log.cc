@@ -15,11 +15,15 @@ std::atomic<LogLevel> level_min{LogLevel::info};
 
 std::string_view level_name(LogLevel level) {
   switch (level) {
-    case LogLevel::debug: return "debug";
-    case LogLevel::info: return "info";
-    case LogLevel::warning: return "warning";
+    case LogLevel::debug:
+      return "debug";
+    case LogLevel::info:
+      return "info";
+    case LogLevel::warning:
+      return "warning";
     case LogLevel::error:
-    case LogLevel::off: return "error";
+    case LogLevel::off:
+      return "error";
   }
   return "error";
 }

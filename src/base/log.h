@@ -18,8 +18,8 @@ struct LogField {
   LogField(std::string_view k, const char* v) : key(k), value(std::string_view(v)) {}
   LogField(std::string_view k, const std::string& v) : key(k), value(std::string_view(v)) {}
   template <class N>
-    requires std::is_integral_v<N>
-  LogField(std::string_view k, N v) : key(k), value(std::int64_t(v)) {}
+  requires std::is_integral_v<N> LogField(std::string_view k, N v)
+      : key(k), value(std::int64_t(v)) {}
   LogField(std::string_view k, double v) : key(k), value(v) {}
 };
 

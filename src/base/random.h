@@ -20,7 +20,8 @@ class SystemRandom : public Random {
   void fill(std::span<std::byte> out) override;
 };
 
-/// SplitMix64: the same seed gives the same numbers. For jitter and the simulator, never for secrets.
+/// SplitMix64: the same seed gives the same numbers. For jitter and the simulator, never for
+/// secrets.
 class SeededRandom : public Random {
  public:
   explicit SeededRandom(std::uint64_t seed) : state_(seed) {}

@@ -48,8 +48,7 @@ class [[nodiscard]] Result {
  public:
   Result(T value) : state_(std::in_place_index<0>, std::move(value)) {}
   Result(Error error) : state_(std::in_place_index<1>, std::move(error)) {}
-  Result()
-    requires std::is_same_v<T, std::monostate>
+  Result() requires std::is_same_v<T, std::monostate>
   = default;
 
   explicit operator bool() const { return state_.index() == 0; }
@@ -91,10 +90,10 @@ inline Error unavailable(std::string message) {
 }  // namespace base
 
 /// The value of a Result, or return its error from the calling function.
-#define TRY(...)                                                 \
-  ({                                                             \
-    auto&& try_result = (__VA_ARGS__);                           \
-    if (!try_result) [[unlikely]]                                \
-      return std::move(try_result).error();                      \
-    std::forward<decltype(try_result)>(try_result).value();      \
+#define TRY(...)                                            \
+  ({                                                        \
+    auto&& try_result = (__VA_ARGS__);                      \
+    if (!try_result) [[unlikely]]                           \
+      return std::move(try_result).error();                 \
+    std::forward<decltype(try_result)>(try_result).value(); \
   })

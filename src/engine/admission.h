@@ -1,5 +1,5 @@
-// The decision core across runs: which queued task gets one of the machine's slots. Pure, like apply().
-// Order: age. Slots are derived from the holders, never counted apart.
+// The decision core across runs: which queued task gets one of the machine's slots. Pure, like
+// apply(). Order: age. Slots are derived from the holders, never counted apart.
 #pragma once
 
 #include <cstddef>

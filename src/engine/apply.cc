@@ -107,8 +107,8 @@ class Step {
 
   void dispatch(TaskIndex i) {
     const TaskState& t = task(i);
-    bool waits = t.status == TaskStatus::pending ||
-                 (t.status == TaskStatus::retrying && t.retry_at <= now_);
+    bool waits =
+        t.status == TaskStatus::pending || (t.status == TaskStatus::retrying && t.retry_at <= now_);
     if (!waits || t.live) return;  // ended or started since it became ready
     if (planned(i).type->needs_slot) {
       record(TaskQueued{i});
@@ -141,9 +141,9 @@ class Step {
     if (!state_.first_failed) return decide(RunStatus::succeeded, std::nullopt);
     const TaskState& failed = task(*state_.first_failed);
     decide(RunStatus::failed,
-           Failure{failed.failure->kind, fmt::format("task '{}' failed: {}",
-                                                     planned(*state_.first_failed).id,
-                                                     failed.failure->message)});
+           Failure{failed.failure->kind,
+                   fmt::format("task '{}' failed: {}", planned(*state_.first_failed).id,
+                               failed.failure->message)});
   }
 
   // Ends the run's status; whatever is still open is cancelled, whatever lives is stopped.
@@ -169,8 +169,9 @@ class Step {
   void run_timed_out() {
     if (model::is_final(state_.status)) return;
     double seconds = std::chrono::duration<double>(*state_.plan->timeout).count();
-    decide(RunStatus::failed,
-           Failure{"timeout", fmt::format("the run took longer than its timeout of {} s", seconds)});
+    decide(
+        RunStatus::failed,
+        Failure{"timeout", fmt::format("the run took longer than its timeout of {} s", seconds)});
   }
 
   void attempt_timed_out(const TimerFired& event) {
@@ -178,9 +179,10 @@ class Step {
     if (!t.live || t.stopping || t.epoch != event.epoch) return;
     double seconds = std::chrono::duration<double>(*planned(event.task).timeout).count();
     act(StopAttempt{event.task, event.epoch});
-    fail_attempt(event.task,
-                 {"timeout", fmt::format("the attempt took longer than its timeout of {} s", seconds)},
-                 /*stopping=*/true);
+    fail_attempt(
+        event.task,
+        {"timeout", fmt::format("the attempt took longer than its timeout of {} s", seconds)},
+        /*stopping=*/true);
   }
 
   bool may_retry(TaskIndex i, const Failure& failure) const {

@@ -1,5 +1,5 @@
-// The decision core of one run: (state, event, now) -> facts and actions. Pure: no I/O, no clock, no
-// thread. The runtime commits the facts and only then performs the actions.
+// The decision core of one run: (state, event, now) -> facts and actions. Pure: no I/O, no clock,
+// no thread. The runtime commits the facts and only then performs the actions.
 #pragma once
 
 #include <variant>
@@ -76,8 +76,9 @@ struct Decision {
   std::vector<Action> actions;
 };
 
-/// Applies one event: folds the facts it causes into `state` and appends them, and what follows from
-/// them, to `decision`. An event that no longer fits (late, twice, another epoch) changes nothing.
+/// Applies one event: folds the facts it causes into `state` and appends them, and what follows
+/// from them, to `decision`. An event that no longer fits (late, twice, another epoch) changes
+/// nothing.
 void apply(RunState& state, const Event& event, base::Timestamp now, Decision& decision);
 
 /// The requests for slots and the timers that a state implies; for a state that was read back while

@@ -164,7 +164,8 @@ class Decoder {
     std::optional<JsonView> view = next();
     ok_ = ok_ && view && view->is_array();
     if (!ok_) return list;
-    for (JsonView element : view->elements()) list.push_back(static_cast<TaskIndex>(number(element)));
+    for (JsonView element : view->elements())
+      list.push_back(static_cast<TaskIndex>(number(element)));
     return list;
   }
 

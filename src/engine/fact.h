@@ -1,5 +1,5 @@
-// Facts: what has happened to a run, as the journal keeps it. A run's state is the fold of its facts
-// (run_state.h), on recovery as on a read. The stored form is versioned; see docs/formats.md.
+// Facts: what has happened to a run, as the journal keeps it. A run's state is the fold of its
+// facts (run_state.h), on recovery as on a read. The stored form is versioned; see docs/formats.md.
 #pragma once
 
 #include <optional>

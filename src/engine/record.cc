@@ -93,7 +93,7 @@ base::Result<TaskRecord> read_task(JsonView from) {
 TaskRecord record_of(const RunState& state, TaskIndex i) {
   const TaskState& t = state.tasks[i];
   const model::PlannedTask& planned = state.plan->tasks[i];
-  TaskRecord task{planned.id,   planned.name,    t.status, t.attempt, t.started_at,
+  TaskRecord task{planned.id,    planned.name, t.status,  t.attempt, t.started_at,
                   t.finished_at, std::nullopt, t.failure, t.earlier};
   if (t.status == TaskStatus::succeeded) task.output = t.output;
   return task;

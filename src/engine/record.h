@@ -1,5 +1,5 @@
-// What a run was, task by task, for readers: taken from the state of a live run, or from the rows of
-// a finished one. Stored form: docs/formats.md.
+// What a run was, task by task, for readers: taken from the state of a live run, or from the rows
+// of a finished one. Stored form: docs/formats.md.
 #pragma once
 
 #include <string>

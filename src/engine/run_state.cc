@@ -65,7 +65,8 @@ class Fold {
     }
     t.failure = fact.failure;
     if (model::is_final(fact.then)) return end_task(fact.task, fact.then);
-    t.earlier.push_back({t.attempt, t.epoch, t.attempt_started_at.value_or(at_), at_, fact.failure});
+    t.earlier.push_back(
+        {t.attempt, t.epoch, t.attempt_started_at.value_or(at_), at_, fact.failure});
     t.status = TaskStatus::retrying;
     t.retry_at = fact.retry_at;
   }

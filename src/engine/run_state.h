@@ -30,7 +30,7 @@ struct TaskState {
   int epoch = 0;
   int recoveries = 0;  // attempts lost so far
   std::uint32_t parents_open = 0;
-  std::uint32_t parents_unmet = 0;  // ended, but not succeeded
+  std::uint32_t parents_unmet = 0;                    // ended, but not succeeded
   std::optional<base::Timestamp> started_at;          // of the first attempt
   std::optional<base::Timestamp> attempt_started_at;  // of the present one
   std::optional<base::Timestamp> finished_at;

@@ -87,8 +87,7 @@ class FlowChecker {
       bool known = known_task(edge.source, here.member("source")) &
                    known_task(edge.target, here.member("target"));
       if (!drawn.insert(edge).second) errors_.add(here, "this edge exists twice");
-      if (known && !has_depends)
-        spec_.tasks[index_[edge.target]].depends_on.push_back(edge.source);
+      if (known && !has_depends) spec_.tasks[index_[edge.target]].depends_on.push_back(edge.source);
     }
     if (has_depends) compare_edges(drawn);
   }
@@ -103,8 +102,8 @@ class FlowChecker {
                                                        edge.source, edge.target));
     for (const EdgeSpec& edge : named)
       if (!drawn.contains(edge))
-        errors_.add(path_.member("edges"), fmt::format("lacks {} -> {}, which depends_on has",
-                                                       edge.source, edge.target));
+        errors_.add(path_.member("edges"),
+                    fmt::format("lacks {} -> {}, which depends_on has", edge.source, edge.target));
   }
 
   bool known_task(std::string_view id, const Path& path) {
@@ -177,21 +176,27 @@ class FlowChecker {
   std::unique_ptr<const base::JsonDocument> empty_ = *base::JsonDocument::parse("{}");
   Index index_;
   std::vector<std::vector<std::size_t>> parents_;
-  std::vector<std::size_t> order_;        // topological
-  std::vector<std::uint64_t> ancestors_;  // a bit row a task, built at the first input that needs it
+  std::vector<std::size_t> order_;  // topological
+  std::vector<std::uint64_t>
+      ancestors_;  // a bit row a task, built at the first input that needs it
   std::set<std::string_view> parameters_;
 };
 
 bool matches_type(JsonView value, ParameterType type) {
   switch (type) {
-    case ParameterType::string: return value.is_string();
+    case ParameterType::string:
+      return value.is_string();
     case ParameterType::integer:
       return value.type() == base::JsonType::number &&
              (value.integer() || value.raw().find_first_of(".eE") == std::string_view::npos);
-    case ParameterType::number: return value.type() == base::JsonType::number;
-    case ParameterType::boolean: return value.type() == base::JsonType::boolean;
-    case ParameterType::object: return value.is_object();
-    case ParameterType::array: return value.is_array();
+    case ParameterType::number:
+      return value.type() == base::JsonType::number;
+    case ParameterType::boolean:
+      return value.type() == base::JsonType::boolean;
+    case ParameterType::object:
+      return value.is_object();
+    case ParameterType::array:
+      return value.is_array();
   }
   return false;
 }

@@ -162,7 +162,8 @@ const Fields& FlowSpec::fields() {
        field<&S::tasks>("tasks", "the steps").required().length(1, limits::tasks_max),
        field<&S::edges>("edges", "the same as depends_on, drawn from source to target")
            .length(0, 1'000'000),
-       field<&S::outputs>("outputs", "ids of the tasks that make the run's output; leaves if absent")
+       field<&S::outputs>("outputs",
+                          "ids of the tasks that make the run's output; leaves if absent")
            .length(1, limits::tasks_max),
        field<&S::fail_fast>("fail_fast", "the first failed task ends the run").defaults_to("true"),
        field<&S::max_parallel>("max_parallel", "tasks of one run at a time")

@@ -34,10 +34,12 @@ inline std::span<const base::EnumName> enum_names(Permission) {
 constexpr Role least_role(Permission permission) {
   switch (permission) {
     case Permission::flows_read:
-    case Permission::runs_read: return Role::viewer;
+    case Permission::runs_read:
+      return Role::viewer;
     case Permission::flows_write:
     case Permission::runs_write:
-    case Permission::runs_trigger: return Role::developer;
+    case Permission::runs_trigger:
+      return Role::developer;
   }
   return Role::owner;
 }

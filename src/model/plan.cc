@@ -16,7 +16,8 @@ PlannedInput plan_input(const std::string& name, const InputSource& source, cons
   using Kind = PlannedInput::Kind;
   if (source.parameter) return {name, Kind::parameter, *source.parameter, {}};
   if (source.task) return {name, Kind::task, source.path.value_or(""), {index.at(*source.task)}};
-  if (!source.tasks) return {name, Kind::literal, source.literal.value_or(base::RawJson{}).text, {}};
+  if (!source.tasks)
+    return {name, Kind::literal, source.literal.value_or(base::RawJson{}).text, {}};
   PlannedInput input{name, Kind::tasks, "", {}};
   for (const std::string& id : *source.tasks) input.sources.push_back(index.at(id));
   return input;

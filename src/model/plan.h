@@ -18,7 +18,7 @@ struct PlannedInput {
   enum class Kind { literal, parameter, task, tasks };
   std::string name;
   Kind kind;
-  std::string text;                // literal JSON, parameter name, or pointer into the task's output
+  std::string text;  // literal JSON, parameter name, or pointer into the task's output
   std::vector<TaskIndex> sources;  // one for task, any number for tasks
 };
 

@@ -10,14 +10,14 @@ namespace model {
 
 enum class RunStatus { queued, running, succeeded, failed, cancelled };
 enum class TaskStatus {
-  pending,    // its parents have not all ended, or the run is at its max_parallel
-  queued,     // waits for a slot
-  running,    // an attempt is under way
-  retrying,   // waits for its next attempt
+  pending,   // its parents have not all ended, or the run is at its max_parallel
+  queued,    // waits for a slot
+  running,   // an attempt is under way
+  retrying,  // waits for its next attempt
   succeeded,
   failed,
   timed_out,
-  skipped,    // its trigger rule does not hold
+  skipped,  // its trigger rule does not hold
   cancelled,
 };
 
@@ -30,16 +30,15 @@ inline std::span<const base::EnumName> enum_names(RunStatus) {
   return names;
 }
 inline std::span<const base::EnumName> enum_names(TaskStatus) {
-  static constexpr std::array<base::EnumName, 9> names{
-      {{int(TaskStatus::pending), "PENDING"},
-       {int(TaskStatus::queued), "QUEUED"},
-       {int(TaskStatus::running), "RUNNING"},
-       {int(TaskStatus::retrying), "RETRYING"},
-       {int(TaskStatus::succeeded), "SUCCEEDED"},
-       {int(TaskStatus::failed), "FAILED"},
-       {int(TaskStatus::timed_out), "TIMED_OUT"},
-       {int(TaskStatus::skipped), "SKIPPED"},
-       {int(TaskStatus::cancelled), "CANCELLED"}}};
+  static constexpr std::array<base::EnumName, 9> names{{{int(TaskStatus::pending), "PENDING"},
+                                                        {int(TaskStatus::queued), "QUEUED"},
+                                                        {int(TaskStatus::running), "RUNNING"},
+                                                        {int(TaskStatus::retrying), "RETRYING"},
+                                                        {int(TaskStatus::succeeded), "SUCCEEDED"},
+                                                        {int(TaskStatus::failed), "FAILED"},
+                                                        {int(TaskStatus::timed_out), "TIMED_OUT"},
+                                                        {int(TaskStatus::skipped), "SKIPPED"},
+                                                        {int(TaskStatus::cancelled), "CANCELLED"}}};
   return names;
 }
 

@@ -9,9 +9,8 @@ namespace nodes {
 Outcome conclude(const NodeType& type, const exec::ProcessEnd& end, std::string_view last_line) {
   if (end.start_error) return Outcome::fail("start_error", end.start_error->message);
   if (end.result_too_large)
-    return Outcome::fail("invalid_result",
-                         fmt::format("the result is larger than {} bytes",
-                                     base::limits::value_bytes_max));
+    return Outcome::fail("invalid_result", fmt::format("the result is larger than {} bytes",
+                                                       base::limits::value_bytes_max));
   if (end.signal != 0) {
     const char* name = sigabbrev_np(end.signal);
     return Outcome::fail("exit_code", fmt::format("ended by signal {} (SIG{})", end.signal,

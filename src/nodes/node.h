@@ -14,11 +14,11 @@ namespace nodes {
 
 /// What an attempt is given.
 struct NodeContext {
-  std::string config;             // JSON text, checked when the flow was registered
-  std::string inputs;             // JSON object
-  std::string parameters;         // JSON object
-  std::string working_directory;  // shared by the attempts of one run
-  std::string script_path;        // where `Prepared::script` will stand
+  std::string config;                    // JSON text, checked when the flow was registered
+  std::string inputs;                    // JSON object
+  std::string parameters;                // JSON object
+  std::string working_directory;         // shared by the attempts of one run
+  std::string script_path;               // where `Prepared::script` will stand
   std::vector<std::string> environment;  // DAGY_RUN_ID and its like, "NAME=value"
 };
 

@@ -17,7 +17,7 @@ std::vector<base::FieldError> check(std::string_view type, const std::string& co
 }
 
 NodeContext context(std::string config) {
-  return {std::move(config), R"({"a":1})",  R"({"p":2})",
+  return {std::move(config), R"({"a":1})",    R"({"p":2})",
           "/work",           "/work/.dagy/t", {"DAGY_RUN_ID=run_1"}};
 }
 
@@ -44,8 +44,8 @@ TEST(Configs, UnknownFieldsAreRefused) {
   EXPECT_EQ(check("shell", R"({"command":"true","shell":"bash"})")[0].path, "/shell");
   EXPECT_EQ(check("transform", R"({"program":".","x":1})")[0].path, "/x");
   for (const char* later : {"start", "entrypoint", "requirements"}) {
-    auto errors = check("python", std::string(R"({"code":"def main(): pass",")") + later +
-                                      R"(":"fork"})");
+    auto errors =
+        check("python", std::string(R"({"code":"def main(): pass",")") + later + R"(":"fork"})");
     ASSERT_EQ(errors.size(), 1u);
     EXPECT_EQ(errors[0].path, std::string("/") + later);
   }
@@ -75,8 +75,8 @@ TEST(Shell, AStringIsForTheShellAListIsNot) {
   EXPECT_TRUE(has(text->process.environment, "DAGY_RUN_ID=run_1"));
   EXPECT_EQ(text->process.stdin_data, R"({"a":1})");
   EXPECT_EQ(text->process.working_directory, "/work");
-  auto words = find("shell")->prepare(
-      context(R"({"command":["echo","$A"],"working_directory":"/tmp"})"));
+  auto words =
+      find("shell")->prepare(context(R"({"command":["echo","$A"],"working_directory":"/tmp"})"));
   EXPECT_EQ(words->process.argv, (std::vector<std::string>{"echo", "$A"}));
   EXPECT_EQ(words->process.working_directory, "/tmp");
 }

@@ -1,5 +1,5 @@
-// python: runs `main` of the given code in a fresh interpreter. Inputs are its keyword arguments, its
-// return value is the output; standard output and error are log lines.
+// python: runs `main` of the given code in a fresh interpreter. Inputs are its keyword arguments,
+// its return value is the output; standard output and error are log lines.
 #include <fmt/format.h>
 
 #include "base/json.h"

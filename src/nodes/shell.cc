@@ -1,5 +1,5 @@
-// shell: runs a command. Its output is the last line of standard output: as JSON if it is JSON, else
-// as text.
+// shell: runs a command. Its output is the last line of standard output: as JSON if it is JSON,
+// else as text.
 #include <algorithm>
 
 #include "base/json.h"
@@ -33,8 +33,8 @@ struct base::FieldTypeOf<nodes::Command> {
       errors.add(path, "must not be empty");
   }
   static void write(JsonWriter& to, const void* from) {
-    field_type<std::vector<std::string>>().write(
-        to, &static_cast<const nodes::Command*>(from)->words);
+    field_type<std::vector<std::string>>().write(to,
+                                                 &static_cast<const nodes::Command*>(from)->words);
   }
   static void schema(JsonWriter& to, const Limits&, SchemaRefs&) {
     to.key("oneOf").raw(
@@ -90,8 +90,7 @@ base::Result<Prepared> prepare(const NodeContext& context) {
   exec::ProcessSpec& process = prepared.process;
   process.argv = std::move(config.command.words);
   process.environment = base_environment(context);
-  for (const auto& [name, value] : config.env)
-    process.environment.push_back(name + "=" + value);
+  for (const auto& [name, value] : config.env) process.environment.push_back(name + "=" + value);
   process.working_directory = config.working_directory.value_or(context.working_directory);
   process.stdin_data = context.inputs;
   return prepared;

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <filesystem>
+#include <set>
 #include <utility>
 
 #include "base/json_writer.h"
@@ -95,7 +96,6 @@ Attempts::Attempts(std::unique_ptr<exec::ProcessHost> host, store::ObjectDirecto
       flusher_([this] { flush_loop(); }),
       pool_(pool_threads) {
   std::error_code ignored;
-  std::filesystem::remove_all(work_root_, ignored);  // no attempt of an earlier server lives
   std::filesystem::create_directories(work_root_, ignored);
   host_->on_spawner_death([] {
     // Its processes died with it. Ended now, they are recovered as lost; reported, they would fail.
@@ -118,6 +118,14 @@ void Attempts::shut_down() {
     dirty_changed_.notify_one();
   }
   flusher_.join();
+}
+
+void Attempts::keep_directories(const std::vector<base::RunId>& live) {
+  std::set<std::string> kept;
+  for (base::RunId run : live) kept.insert(to_string(run));
+  std::error_code ignored;
+  for (const auto& entry : std::filesystem::directory_iterator(work_root_, ignored))
+    if (!kept.contains(entry.path().filename())) std::filesystem::remove_all(entry, ignored);
 }
 
 std::string Attempts::work_directory(base::RunId run) const {
@@ -166,12 +174,12 @@ void Attempts::finished(base::RunId run) {
 
 void Attempts::launch(const std::shared_ptr<Attempt>& attempt) {
   base::Result<nodes::Prepared> prepared = prepare(*attempt);
-  if (!prepared)
-    return end(attempt, exec::ProcessEnd{.start_error = prepared.error()});
+  if (!prepared) return end(attempt, exec::ProcessEnd{.start_error = prepared.error()});
   base::MutexLock lock(attempt->mutex);
   if (attempt->stop_requested) {
     lock.unlock();
-    return end(attempt, exec::ProcessEnd{.start_error = base::unavailable("stopped before it began")});
+    return end(attempt,
+               exec::ProcessEnd{.start_error = base::unavailable("stopped before it began")});
   }
   attempt->process = host_->start(
       std::move(prepared->process),
@@ -198,10 +206,10 @@ base::Result<nodes::Prepared> Attempts::prepare(Attempt& attempt) {
   context.script_path =
       fmt::format("{}/.dagy/{}.{}", context.working_directory, task.id, start.epoch);
   std::string idempotency_key = run_id + ":" + task.id;
-  context.environment = {"DAGY_RUN_ID=" + run_id, "DAGY_TASK_ID=" + task.id,
-                         fmt::format("DAGY_ATTEMPT={}", start.attempt),
-                         "DAGY_IDEMPOTENCY_KEY=" + idempotency_key,
-                         traceparent(start.run, fmt::format("{}:{}", idempotency_key, start.epoch))};
+  context.environment = {
+      "DAGY_RUN_ID=" + run_id, "DAGY_TASK_ID=" + task.id,
+      fmt::format("DAGY_ATTEMPT={}", start.attempt), "DAGY_IDEMPOTENCY_KEY=" + idempotency_key,
+      traceparent(start.run, fmt::format("{}:{}", idempotency_key, start.epoch))};
   std::error_code error;
   std::filesystem::create_directories(context.working_directory, error);
   if (error) return base::unavailable("cannot create " + context.working_directory);
@@ -248,7 +256,8 @@ base::Result<std::string> Attempts::resolve_inputs(const AttemptStart& start) {
   }
   out.end_object();
   if (inputs.size() > limits::value_bytes_max)
-    return base::invalid(fmt::format("the inputs are larger than {} bytes", limits::value_bytes_max));
+    return base::invalid(
+        fmt::format("the inputs are larger than {} bytes", limits::value_bytes_max));
   return inputs;
 }
 
@@ -263,8 +272,8 @@ void Attempts::take_lines(const std::shared_ptr<Attempt>& attempt,
       if (!line.from_stderr) attempt->last_line = line.text;
       attempt->log.add(std::move(line));
       if (attempt->log.is_chunk())
-        loop_->log({attempt->start.run, attempt->start.task, attempt->start.epoch,
-                    attempt->log.take()});
+        loop_->log(
+            {attempt->start.run, attempt->start.task, attempt->start.epoch, attempt->log.take()});
     }
     waits = !attempt->log.empty();
   }
@@ -290,8 +299,8 @@ void Attempts::flush_loop() {
     for (const std::shared_ptr<Attempt>& attempt : dirty) {
       base::MutexLock lock(attempt->mutex);
       if (!attempt->log.empty())
-        loop_->log({attempt->start.run, attempt->start.task, attempt->start.epoch,
-                    attempt->log.take()});
+        loop_->log(
+            {attempt->start.run, attempt->start.task, attempt->start.epoch, attempt->log.take()});
     }
   }
 }
@@ -314,8 +323,8 @@ void Attempts::end(const std::shared_ptr<Attempt>& attempt, exec::ProcessEnd end
 void Attempts::report(Attempt& attempt, nodes::Outcome outcome) {
   AttemptEnded ended;
   ended.run = attempt.start.run;
-  ended.report = {attempt.start.task, attempt.start.epoch, outcome.succeeded, {},
-                  std::move(outcome.failure)};
+  ended.report = {
+      attempt.start.task, attempt.start.epoch, outcome.succeeded, {}, std::move(outcome.failure)};
   if (outcome.succeeded && outcome.output.size() > limits::inline_value_bytes_max) {
     base::Result<std::string> stored = objects_.put(outcome.output);
     if (stored) {

@@ -32,6 +32,10 @@ class Attempts : public Executor {
   /// Where reports go. Must be called before the first start().
   void report_to(RunLoop& loop) { loop_ = &loop; }
 
+  /// Removes the working directories of all runs but these. At the start, when no attempt of an
+  /// earlier server lives any more; a live run finds its files again.
+  void keep_directories(const std::vector<base::RunId>& live);
+
   void start(AttemptStart attempt) override;
   void stop(base::RunId run, model::TaskIndex task, int epoch) override;
   void finished(base::RunId run) override;

@@ -27,8 +27,8 @@ struct Created {
 };
 using CreateReply = std::function<void(base::Result<Created>)>;
 using CommandReply = std::function<void(base::Result<>)>;
-/// Called with the snapshot when the run's status is final or the time is up, with null when the run
-/// does not live here (it may have ended before: look into the store).
+/// Called with the snapshot when the run's status is final or the time is up, with null when the
+/// run does not live here (it may have ended before: look into the store).
 using Waiter = std::function<void(const RunSnapshot*)>;
 
 struct CreateRun {

@@ -28,8 +28,8 @@ struct AttemptStart {
 class Executor {
  public:
   virtual ~Executor() = default;
-  /// Called by the shard after the commit that records the start. Must not block. The end comes back
-  /// as an AttemptEnded, exactly once, also when the attempt could not start.
+  /// Called by the shard after the commit that records the start. Must not block. The end comes
+  /// back as an AttemptEnded, exactly once, also when the attempt could not start.
   virtual void start(AttemptStart attempt) = 0;
   /// Ends an attempt early; its AttemptEnded still comes. An unknown one is ignored.
   virtual void stop(base::RunId run, model::TaskIndex task, int epoch) = 0;

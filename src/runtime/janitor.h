@@ -16,8 +16,8 @@ class Janitor {
   ~Janitor();
   void start();
   void stop();
-  /// One round, also for tests: journal rows of runs that no longer live, keys older than yesterday,
-  /// expired tokens, objects that nothing names and that are older than a day.
+  /// One round, also for tests: journal rows of runs that no longer live, keys older than
+  /// yesterday, expired tokens, objects that nothing names and that are older than a day.
   base::Result<> round();
 
  private:

@@ -99,8 +99,8 @@ void Shard::handle(CancelRun& message) {
   step_->replies.emplace_back(std::exchange(message.reply, nullptr), std::move(result));
 }
 
-// A waiter that stays in its message is sent to the store when the commit is done: only then does the
-// store know of the end.
+// A waiter that stays in its message is sent to the store when the commit is done: only then does
+// the store know of the end.
 void Shard::handle(WatchRun& message) {
   LiveRun* run = find(message.run);
   if (run != nullptr && !model::is_final(run->state.status))
@@ -143,8 +143,7 @@ void Shard::step(std::vector<Message> messages) {
   retained_ = std::move(all);  // fail() keeps its reports and waiters, refuses its commands
   if (base::Result<> reloaded = reload_runs(); !reloaded) return fail(reloaded.error());
 
-  for (Message& message : retained_)
-    std::visit([this](auto& each) { handle(each); }, message);
+  for (Message& message : retained_) std::visit([this](auto& each) { handle(each); }, message);
   for (const Timers::Due& due : timers_.take_due(step_->now, base::limits::batch_events_max))
     fire(due);
   grant_slots();
@@ -198,7 +197,8 @@ void Shard::take_actions(LiveRun& run) {
       admission_.request({run.row.id, a->task});
     if (auto* a = std::get_if<engine::WithdrawSlot>(&action))
       admission_.release({run.row.id, a->task});
-    if (auto* a = std::get_if<engine::SetTimer>(&action)) timers_.set(a->at, {run.row.id, a->timer});
+    if (auto* a = std::get_if<engine::SetTimer>(&action))
+      timers_.set(a->at, {run.row.id, a->timer});
     if (std::holds_alternative<engine::FinishRun>(action)) run.finish = true;
   }
 }
@@ -297,7 +297,8 @@ void Shard::start(LiveRun& run, const engine::StartAttempt& action) {
   AttemptStart attempt{run.row.id,     run.row.org_id, run.state.plan,     action.task,
                        action.attempt, action.epoch,   run.row.parameters, {}};
   for (const model::PlannedInput& input : run.state.plan->tasks[action.task].inputs)
-    for (TaskIndex source : input.sources) attempt.sources.push_back(run.state.tasks[source].output);
+    for (TaskIndex source : input.sources)
+      attempt.sources.push_back(run.state.tasks[source].output);
   executor_.start(std::move(attempt));
 }
 
@@ -463,8 +464,8 @@ base::Result<> Shard::fail_damaged(RunId id, const base::Error& error) {
                   {{"run_id", to_string(id)}, {"error", error.message}});
   store::EngineBatch batch;
   model::Failure failure{"damaged", error.message};
-  batch.finished.push_back({id, model::RunStatus::failed, std::nullopt, clock_.now(), failure,
-                            {"[]"}, 0});
+  batch.finished.push_back(
+      {id, model::RunStatus::failed, std::nullopt, clock_.now(), failure, {"[]"}, 0});
   TRY(store_.commit(batch));
   return {};
 }

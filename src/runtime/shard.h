@@ -102,10 +102,10 @@ class Shard {
   engine::Admission admission_;
   Timers timers_;
   std::unordered_map<base::RunId, std::unique_ptr<LiveRun>> runs_;
-  std::unique_ptr<Step> step_;        // the step under way
+  std::unique_ptr<Step> step_;  // the step under way
   // The messages of the step under way; of one whose commit failed, those to be applied again.
   std::vector<Message> retained_;
-  std::deque<base::RunId> to_reload_;        // runs whose memory may be ahead of the store
+  std::deque<base::RunId> to_reload_;       // runs whose memory may be ahead of the store
   std::optional<base::Timestamp> wake_at_;  // when to step whatever the timers say
   bool holding_starts_ = false;
 };

@@ -20,7 +20,8 @@ std::int64_t number(RunId id) {
 }
 
 base::Result<> insert_live(Tx& tx, const LiveRunRow& run) {
-  TRY(tx.run("INSERT INTO run_live (run_id, org_id, flow_name, flow_version, status, trigger_type, "
+  TRY(
+      tx.run("INSERT INTO run_live (run_id, org_id, flow_name, flow_version, status, trigger_type, "
              "parameters, created_by, owner_node, created_at, started_at) "
              "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, 0, ?9, ?10)",
              {number(run.id), run.org_id, run.flow_name, run.flow_version,
@@ -45,13 +46,14 @@ base::Result<std::optional<Duplicate>> claim_key(Tx& tx, const IdempotencyRow& r
              {row.org_id, row.principal, row.route, row.key, row.body_hash, number(row.run)}));
   std::optional<Duplicate> taken;
   if (written > 0) return taken;
-  TRY(tx.run(fmt::format("SELECT run_id, body_hash FROM {} WHERE org_id = ?1 AND principal = ?2 AND route = "
-                         "?3 AND idempotency_key = ?4",
-                         table),
-             {row.org_id, row.principal, row.route, row.key},
-             [&](const Row& found) {
-               taken = Duplicate{row.run, RunId(found.integer(0)), found.text(1) == row.body_hash};
-             }));
+  TRY(tx.run(
+      fmt::format(
+          "SELECT run_id, body_hash FROM {} WHERE org_id = ?1 AND principal = ?2 AND route = "
+          "?3 AND idempotency_key = ?4",
+          table),
+      {row.org_id, row.principal, row.route, row.key}, [&](const Row& found) {
+        taken = Duplicate{row.run, RunId(found.integer(0)), found.text(1) == row.body_hash};
+      }));
   return taken;
 }
 
@@ -108,7 +110,8 @@ base::Error key_reused() {
 }
 
 base::Result<> insert_audit(Tx& tx, const AuditRow& row) {
-  TRY(tx.run("INSERT INTO audit_log (audit_id, org_id, actor_email, actor_type, action, "
+  TRY(
+      tx.run("INSERT INTO audit_log (audit_id, org_id, actor_email, actor_type, action, "
              "resource_type, resource_id, http_method, http_path, status_code, ip, changes, "
              "created_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
              {row.audit_id, row.org_id, row.actor_email, row.actor_type, row.action,
@@ -139,7 +142,8 @@ base::Result<CommitResult> write_batch(Tx& tx, const EngineBatch& batch) {
       TRY(tx.run("UPDATE run_live SET status = ?2, started_at = ?3 WHERE run_id = ?1",
                  {number(row.run), base::name_of(row.status), row.started_at}));
   for (const LogChunkRow& row : batch.logs)
-    TRY(tx.run("INSERT INTO log_chunks (run_id, seq, first_line, task, attempt, lines, data) "
+    TRY(
+        tx.run("INSERT INTO log_chunks (run_id, seq, first_line, task, attempt, lines, data) "
                "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
                {number(row.run), row.seq, row.first_line, row.task, row.attempt, row.lines,
                 Blob{row.compressed}}));
@@ -158,7 +162,8 @@ base::Result<std::vector<RunId>> read_live_runs(Tx& tx) {
 
 base::Result<std::optional<RunId>> read_last_run(Tx& tx) {
   std::optional<RunId> last;
-  TRY(tx.run("SELECT MAX(run_id) FROM (SELECT MAX(run_id) AS run_id FROM run_live UNION ALL "
+  TRY(
+      tx.run("SELECT MAX(run_id) FROM (SELECT MAX(run_id) AS run_id FROM run_live UNION ALL "
              "SELECT MAX(run_id) FROM run) AS newest",
              {}, [&](const Row& row) {
                if (!row.is_null(0)) last = RunId(row.integer(0));
@@ -168,43 +173,44 @@ base::Result<std::optional<RunId>> read_last_run(Tx& tx) {
 
 base::Result<std::optional<StoredRun>> read_stored_run(Tx& tx, RunId id) {
   std::optional<StoredRun> stored;
-  TRY(tx.run("SELECT org_id, flow_name, flow_version, status, trigger_type, parameters, "
-             "created_by, created_at, started_at FROM run_live WHERE run_id = ?1",
-             {number(id)}, [&](const Row& row) {
-               LiveRunRow& run = stored.emplace().run;
-               run.id = id;
-               run.org_id = row.string(0);
-               run.flow_name = row.string(1);
-               run.flow_version = row.string(2);
-               run.status = base::enum_from_name<model::RunStatus>(row.text(3))
-                                .value_or(model::RunStatus::queued);
-               run.trigger_type = row.string(4);
-               run.parameters = value_from_text(row.text(5));
-               run.created_by = row.string(6);
-               run.created_at = row.timestamp(7);
-               run.started_at = row.optional_timestamp(8);
-             }));
+  TRY(tx.run(
+      "SELECT org_id, flow_name, flow_version, status, trigger_type, parameters, "
+      "created_by, created_at, started_at FROM run_live WHERE run_id = ?1",
+      {number(id)}, [&](const Row& row) {
+        LiveRunRow& run = stored.emplace().run;
+        run.id = id;
+        run.org_id = row.string(0);
+        run.flow_name = row.string(1);
+        run.flow_version = row.string(2);
+        run.status =
+            base::enum_from_name<model::RunStatus>(row.text(3)).value_or(model::RunStatus::queued);
+        run.trigger_type = row.string(4);
+        run.parameters = value_from_text(row.text(5));
+        run.created_by = row.string(6);
+        run.created_at = row.timestamp(7);
+        run.started_at = row.optional_timestamp(8);
+      }));
   if (!stored) return stored;
   TRY(tx.run("SELECT seq, facts FROM journal WHERE run_id = ?1 ORDER BY seq", {number(id)},
              [&](const Row& row) {
                stored->last_seq = row.integer(0);
                stored->journal.push_back(row.string(1));
              }));
-  TRY(tx.run("SELECT COALESCE(MAX(seq), 0) FROM log_chunks WHERE run_id = ?1", {number(id)},
-             [&](const Row& row) {
-               stored->last_seq = std::max(stored->last_seq, row.integer(0));
-             }));
+  TRY(tx.run(
+      "SELECT COALESCE(MAX(seq), 0) FROM log_chunks WHERE run_id = ?1", {number(id)},
+      [&](const Row& row) { stored->last_seq = std::max(stored->last_seq, row.integer(0)); }));
   return stored;
 }
 
-base::Result<std::string> read_spec(Tx& tx, const std::string& org_id,
-                                    const std::string& flow_name,
+base::Result<std::string> read_spec(Tx& tx, const std::string& org_id, const std::string& flow_name,
                                     const std::string& flow_version) {
   std::optional<std::string> spec;
-  TRY(tx.run("SELECT spec FROM flow_versions WHERE org_id = ?1 AND flow_name = ?2 AND "
+  TRY(
+      tx.run("SELECT spec FROM flow_versions WHERE org_id = ?1 AND flow_name = ?2 AND "
              "flow_version = ?3",
              {org_id, flow_name, flow_version}, [&](const Row& row) { spec = row.string(0); }));
-  if (!spec) return base::not_found(fmt::format("no version {} of flow {}", flow_version, flow_name));
+  if (!spec)
+    return base::not_found(fmt::format("no version {} of flow {}", flow_version, flow_name));
   return *spec;
 }
 

@@ -13,9 +13,9 @@ constexpr std::string_view columns =
     "v.status, v.created_by, v.created_at";
 
 FlowVersionRow read_row(const Row& row) {
-  return {row.string(0), row.string(1), row.integer(2), row.string(3), row.optional_string(4),
-          row.string(5), row.string(6), row.string(7),  row.string(8), row.string(9),
-          row.timestamp(10)};
+  return {row.string(0),          row.string(1), row.integer(2),   row.string(3),
+          row.optional_string(4), row.string(5), row.string(6),    row.string(7),
+          row.string(8),          row.string(9), row.timestamp(10)};
 }
 
 base::Result<std::optional<FlowVersionRow>> find_one(Tx& tx, const std::string& condition,
@@ -31,14 +31,15 @@ base::Result<std::optional<FlowVersionRow>> find_one(Tx& tx, const std::string& 
 // The next free number: labels that an author gave may look like numbers too.
 base::Result<std::string> next_number(Tx& tx, const FlowVersionRow& row) {
   for (std::int64_t number = row.serial;; ++number) {
-    auto taken = TRY(find_one(tx, "v.flow_version = ?3",
-                              {row.org_id, row.flow_name, std::to_string(number)}));
+    auto taken = TRY(
+        find_one(tx, "v.flow_version = ?3", {row.org_id, row.flow_name, std::to_string(number)}));
     if (!taken) return std::to_string(number);
   }
 }
 
 base::Result<> insert_version(Tx& tx, const FlowVersionRow& row) {
-  TRY(tx.run("INSERT INTO flow_versions (org_id, flow_name, serial, flow_version, namespace, tags, "
+  TRY(
+      tx.run("INSERT INTO flow_versions (org_id, flow_name, serial, flow_version, namespace, tags, "
              "spec, identity, status, created_by, created_at) "
              "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
              {row.org_id, row.flow_name, row.serial, row.flow_version, row.namespace_name, row.tags,
@@ -68,12 +69,14 @@ base::Result<RegisteredFlow> register_flow(Tx& tx, FlowVersionRow row,
                                         row.flow_version, row.flow_name));
   }
   if (same) return RegisteredFlow{std::move(*same), false};
-  TRY(tx.run("INSERT INTO flows (org_id, flow_name, flow_id, versions, created_at) "
+  TRY(
+      tx.run("INSERT INTO flows (org_id, flow_name, flow_id, versions, created_at) "
              "VALUES (?1, ?2, ?3, 1, ?4) "
              "ON CONFLICT (org_id, flow_name) DO UPDATE SET versions = flows.versions + 1",
              {row.org_id, row.flow_name, new_flow_id, row.created_at}));
   TRY(tx.run("SELECT versions FROM flows WHERE org_id = ?1 AND flow_name = ?2",
-             {row.org_id, row.flow_name}, [&](const Row& found) { row.serial = found.integer(0); }));
+             {row.org_id, row.flow_name},
+             [&](const Row& found) { row.serial = found.integer(0); }));
   if (row.flow_version.empty()) row.flow_version = TRY(next_number(tx, row));
   TRY(insert_version(tx, row));
   return RegisteredFlow{std::move(row), true};

@@ -9,11 +9,13 @@ namespace store {
 
 base::Result<bool> delete_stale_journal(Tx& tx) {
   std::optional<std::int64_t> run;
-  TRY(tx.run("SELECT run_id FROM journal WHERE NOT EXISTS (SELECT 1 FROM run_live WHERE "
+  TRY(
+      tx.run("SELECT run_id FROM journal WHERE NOT EXISTS (SELECT 1 FROM run_live WHERE "
              "run_live.run_id = journal.run_id) LIMIT 1",
              {}, [&](const Row& row) { run = row.integer(0); }));
   if (!run) return false;
-  TRY(tx.run("DELETE FROM journal WHERE run_id = ?1 AND seq IN (SELECT seq FROM journal WHERE "
+  TRY(
+      tx.run("DELETE FROM journal WHERE run_id = ?1 AND seq IN (SELECT seq FROM journal WHERE "
              "run_id = ?1 ORDER BY seq LIMIT ?2)",
              {*run, base::limits::finish_journal_rows_max}));
   return true;
@@ -22,7 +24,8 @@ base::Result<bool> delete_stale_journal(Tx& tx) {
 base::Result<> drop_old_keys(Tx& tx, base::Timestamp now) {
   std::string oldest = idempotency_table(now - std::chrono::days(1));
   std::vector<std::string> old;
-  TRY(tx.run("SELECT name FROM sqlite_master WHERE type = 'table' AND name LIKE "
+  TRY(
+      tx.run("SELECT name FROM sqlite_master WHERE type = 'table' AND name LIKE "
              "'idempotency\\_%' ESCAPE '\\' AND name < ?1",
              {oldest}, [&](const Row& row) { old.push_back(row.string(0)); }));
   for (const std::string& table : old) TRY(tx.run("DROP TABLE " + table, {}));
@@ -36,8 +39,7 @@ base::Result<bool> is_object_named(Tx& tx, const std::string& sha256) {
         "SELECT 1 FROM journal WHERE instr(facts, ?1) > 0 LIMIT 1",
         "SELECT 1 FROM run WHERE instr(parameters, ?1) > 0 OR instr(tasks, ?1) > 0 LIMIT 1",
         "SELECT 1 FROM run_tasks WHERE instr(tasks, ?1) > 0 LIMIT 1"})
-    if (!named)
-      TRY(tx.run(sql, {sha256}, [&](const Row&) { named = true; }));
+    if (!named) TRY(tx.run(sql, {sha256}, [&](const Row&) { named = true; }));
   return named;
 }
 

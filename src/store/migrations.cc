@@ -112,7 +112,8 @@ std::span<const Migration> migrations() {
 }
 
 base::Result<int> schema_version(Tx& tx) {
-  TRY(tx.run("CREATE TABLE IF NOT EXISTS schema_migrations (version BIGINT PRIMARY KEY, "
+  TRY(
+      tx.run("CREATE TABLE IF NOT EXISTS schema_migrations (version BIGINT PRIMARY KEY, "
              "name TEXT NOT NULL, checksum TEXT NOT NULL, applied_at BIGINT NOT NULL)",
              {}));
   int version = 0;
@@ -127,7 +128,8 @@ base::Result<> migrate(Tx& tx, base::Clock& clock) {
   for (const Migration& migration : all) {
     if (migration.version <= version) continue;
     TRY(run_script(tx, migration.sql));
-    TRY(tx.run("INSERT INTO schema_migrations (version, name, checksum, applied_at) "
+    TRY(
+        tx.run("INSERT INTO schema_migrations (version, name, checksum, applied_at) "
                "VALUES (?1, ?2, ?3, ?4)",
                {migration.version, migration.name, base::sha256_hex(migration.sql), clock.now()}));
   }

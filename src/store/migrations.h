@@ -1,4 +1,5 @@
-// The schema's history. Forward only: a migration that has run is never edited (its checksum is kept).
+// The schema's history. Forward only: a migration that has run is never edited (its checksum is
+// kept).
 #pragma once
 
 #include <span>

@@ -68,8 +68,7 @@ base::Result<> list_from(Tx& tx, std::string_view table, std::string_view tail,
   std::string conditions = "org_id = ?1 AND run_id < ?2 AND run_id >= ?3";
   if (filter.flow_name) conditions += " AND flow_name = ?4";
   if (!filter.flow_name) conditions += " AND ?4 IS NULL";
-  if (filter.status)
-    conditions += fmt::format(" AND status = '{}'", base::name_of(*filter.status));
+  if (filter.status) conditions += fmt::format(" AND status = '{}'", base::name_of(*filter.status));
   std::int64_t below = before ? number(*before) : INT64_MAX;
   std::int64_t from = filter.since ? first_id_at(*filter.since) : 0;
   TRY(tx.run(fmt::format("SELECT {}, {} FROM {} WHERE {} ORDER BY run_id DESC LIMIT ?5",
@@ -143,7 +142,8 @@ base::Result<std::vector<LogLineRow>> read_log(Tx& tx, RunId run, LogPosition af
     }
   };
   // A chunk holds one line or more, so a page lies within `limit` chunks.
-  TRY(tx.run("SELECT seq, first_line, task, attempt, data FROM log_chunks WHERE run_id = ?1 AND "
+  TRY(
+      tx.run("SELECT seq, first_line, task, attempt, data FROM log_chunks WHERE run_id = ?1 AND "
              "(seq > ?2 OR (seq = ?2 AND first_line + lines - 1 > ?3)) AND (?4 IS NULL OR task = "
              "?4) ORDER BY seq, first_line LIMIT ?5",
              {number(run), after.seq, after.line, task, limit}, read_chunk));

@@ -108,11 +108,14 @@ base::Error SqliteConnection::error(std::string_view sql) const {
   int code = sqlite3_extended_errcode(db_);
   std::string text = fmt::format("{} ({})", sqlite3_errmsg(db_), code);
   switch (code & 0xff) {
-    case SQLITE_CONSTRAINT: return base::conflict(text);
+    case SQLITE_CONSTRAINT:
+      return base::conflict(text);
     case SQLITE_FULL:
     case SQLITE_BUSY:
-    case SQLITE_NOMEM: return base::unavailable("database: " + text);
-    default: break;
+    case SQLITE_NOMEM:
+      return base::unavailable("database: " + text);
+    default:
+      break;
   }
   // After a failed fsync nobody knows what the disk holds: only a restart finds out.
   if (code == SQLITE_IOERR_FSYNC || code == SQLITE_IOERR_DIR_FSYNC) {

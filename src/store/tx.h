@@ -63,8 +63,8 @@ using RowFunction = std::function<void(const Row&)>;
 class Tx {
  public:
   virtual ~Tx() = default;
-  /// Runs one statement, calls `each` for every row and returns the number of rows changed. A broken
-  /// unique key is `conflict`; a full disk `unavailable`; everything else `internal`.
+  /// Runs one statement, calls `each` for every row and returns the number of rows changed. A
+  /// broken unique key is `conflict`; a full disk `unavailable`; everything else `internal`.
   virtual base::Result<std::int64_t> run(std::string_view sql, std::initializer_list<Bind> binds,
                                          const RowFunction& each = {}) = 0;
 };

@@ -41,8 +41,8 @@ base::Result<> Writer::write(const TxFunction& fn, Priority priority) {
   return std::move(job.result);
 }
 
-// Lets someone else write: the first that waits, or the checkpointer when the log is long and nobody
-// waits, or too long.
+// Lets someone else write: the first that waits, or the checkpointer when the log is long and
+// nobody waits, or too long.
 void Writer::pass_lead(int wal_pages) {
   if (led_) return;
   Job* next = nullptr;

@@ -1,11 +1,11 @@
 // The writer: one connection writes a SQLite database, one thread at a time, many callers a commit.
 //
 // A caller that finds nobody writing leads: it runs its own work and whatever waits in one
-// transaction, each in a savepoint, up to a number of rows and a slice of time, commits, answers the
-// others and passes the lead on. So a commit costs no change of thread when one caller is alone, and
-// one fsync for all when many wait. Some errors roll the whole transaction back; the callers that had
-// already run are then run again, one by one, so their functions must be repeatable.
-// Decision: docs/decisions/0006-the-caller-writes.md.
+// transaction, each in a savepoint, up to a number of rows and a slice of time, commits, answers
+// the others and passes the lead on. So a commit costs no change of thread when one caller is
+// alone, and one fsync for all when many wait. Some errors roll the whole transaction back; the
+// callers that had already run are then run again, one by one, so their functions must be
+// repeatable. Decision: docs/decisions/0006-the-caller-writes.md.
 #pragma once
 
 #include <array>
@@ -49,7 +49,7 @@ class Writer {
   base::Clock& clock_;
   base::Mutex mutex_;
   std::array<std::deque<Job*>, 3> queues_ GUARDED_BY(mutex_);
-  bool led_ GUARDED_BY(mutex_) = false;  // some thread leads
+  bool led_ GUARDED_BY(mutex_) = false;             // some thread leads
   bool checkpoint_due_ GUARDED_BY(mutex_) = false;  // then the lead is the checkpointer's
   bool stopping_ GUARDED_BY(mutex_) = false;
   base::CondVar checkpointer_woken_;

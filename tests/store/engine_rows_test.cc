@@ -60,7 +60,8 @@ TEST_P(EngineRowsTest, ALiveRunComesBackWithItsJournal) {
   EngineBatch batch;
   batch.journal.push_back({RunId(7), 2, "{\"x\":1}"});
   batch.statuses.push_back({RunId(7), RunStatus::running, clock_.now()});
-  batch.logs.push_back({RunId(7), 3, 0, 0, 1, 1, encode_log_chunk({{clock_.now(), false, false, "l"}})});
+  batch.logs.push_back(
+      {RunId(7), 3, 0, 0, 1, 1, encode_log_chunk({{clock_.now(), false, false, "l"}})});
   ASSERT_TRUE(store_->commit(batch));
   auto stored = store_->load_run(RunId(7));
   ASSERT_TRUE(stored && *stored);
@@ -184,7 +185,9 @@ TEST_P(EngineRowsTest, ALongJournalIsDeletedInBatchesLater) {
 
 TEST_P(EngineRowsTest, LogLinesInOrderFromAnyPlaceAndOfOneTask) {
   create(7);
-  auto record = [&](const std::string& text) { return LogRecord{clock_.now(), false, false, text}; };
+  auto record = [&](const std::string& text) {
+    return LogRecord{clock_.now(), false, false, text};
+  };
   EngineBatch batch;
   batch.logs.push_back({RunId(7), 2, 0, 0, 1, 2, encode_log_chunk({record("a"), record("b")})});
   batch.logs.push_back({RunId(7), 2, 2, 1, 1, 1, encode_log_chunk({record("c")})});

@@ -117,8 +117,8 @@ TEST_P(TransactionTest, ManyCallersEachWithTheirOwnResult) {
   EXPECT_EQ(*count("item"), threads * each - failed);
 }
 
-// A full database rolls the whole transaction back by itself: the callers that shared it with the one
-// that did not fit are run again and keep their work.
+// A full database rolls the whole transaction back by itself: the callers that shared it with the
+// one that did not fit are run again and keep their work.
 TEST_P(TransactionTest, AFullDatabaseHurtsOnlyWhoDoesNotFit) {
   std::int64_t pages = 0;
   ASSERT_TRUE(store_->write([&](Tx& tx) -> base::Result<> {
