@@ -34,11 +34,15 @@ std::string escaped(std::string_view text) {
 constexpr std::string_view head = R"html(<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
 <title>Dagy API</title><style>
-body{font:15px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem;color:#1c2430}
-h1{margin-bottom:0}h2{margin-top:2.5rem;border-bottom:1px solid #d5dbe3}code{font:13px ui-monospace,monospace}
+body{font:15px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem;
+color:#1c2430}
+h1{margin-bottom:0}h2{margin-top:2.5rem;border-bottom:1px solid #d5dbe3}
+code{font:13px ui-monospace,monospace}
 details{border:1px solid #d5dbe3;border-radius:6px;margin:.5rem 0;padding:.4rem .8rem}
 summary{cursor:pointer}summary b{display:inline-block;min-width:4rem}
-table{border-collapse:collapse;width:100%;margin:.4rem 0 1rem}td,th{text-align:left;padding:.2rem .6rem .2rem 0;vertical-align:top;border-bottom:1px solid #edf0f4}
+table{border-collapse:collapse;width:100%;margin:.4rem 0 1rem}
+td,th{text-align:left;padding:.2rem .6rem .2rem 0;vertical-align:top;
+border-bottom:1px solid #edf0f4}
 .muted{color:#5c6878}</style></head><body><h1>Dagy API</h1>
 <p class="muted">Everything is served at <code>/</code> and at <code>/app</code>. Send
 <code>Authorization: Bearer &lt;token&gt;</code> with a token of <code>POST /auth/login</code>.

@@ -213,8 +213,8 @@ TEST(ApplySkip, TheFirstFailureNamesTheRuns) {
 }
 
 TEST(ApplyFailFast, CancelsEverythingThatHasNotEnded) {
-  TestRun run(
-      R"(bad; done; running; queued*; retrying {"retries":1,"retry_delay_seconds":9}; pending < bad)");
+  TestRun run(R"(bad; done; running; queued*; retrying {"retries":1,"retry_delay_seconds":9}; )"
+              "pending < bad");
   run.begin();
   run.succeed("done");
   run.fail("retrying");

@@ -33,14 +33,14 @@ ProcessCallbacks Witness::callbacks() {
 
 ProcessEnd Witness::wait_end() {
   base::MutexLock lock(mutex_);
-  auto deadline = std::chrono::steady_clock::now() + patience;
+  auto deadline = base::SystemClock().steady() + patience;
   while (!end_) CHECK(changed_.wait_until(mutex_, deadline));
   return *end_;
 }
 
 std::string Witness::wait_line(std::size_t n) {
   base::MutexLock lock(mutex_);
-  auto deadline = std::chrono::steady_clock::now() + patience;
+  auto deadline = base::SystemClock().steady() + patience;
   for (;;) {
     std::size_t seen = 0;
     for (const LogLine& line : lines_) {

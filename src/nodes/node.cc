@@ -6,7 +6,8 @@
 
 namespace nodes {
 
-Outcome conclude(const NodeType& type, const exec::ProcessEnd& end, std::string_view last_line) {
+Outcome conclude(const NodeType& type, const exec::ProcessEnd& end,
+                 std::optional<std::string_view> last_line) {
   if (end.start_error) return Outcome::fail("start_error", end.start_error->message);
   if (end.result_too_large)
     return Outcome::fail("invalid_result", fmt::format("the result is larger than {} bytes",

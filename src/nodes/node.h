@@ -2,6 +2,7 @@
 // one constant; the list of them is catalog.cc. Example to copy: shell.cc.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -44,12 +45,14 @@ struct NodeType {
   /// The process of an attempt; null for a type that does nothing.
   base::Result<Prepared> (*prepare)(const NodeContext&) = nullptr;
   /// Called for a process that ran and ended with exit code 0; all other ends are one rule for all
-  /// types (conclude() below). `last_line` is the last line of its standard output.
-  Outcome (*result)(const exec::ProcessEnd&, std::string_view last_line) = nullptr;
+  /// types (conclude() below). `last_line` is the last line of its standard output, nothing when
+  /// that was too long to be kept whole.
+  Outcome (*result)(const exec::ProcessEnd&, std::optional<std::string_view> last_line) = nullptr;
 };
 
 /// What the end of an attempt's process means.
-Outcome conclude(const NodeType& type, const exec::ProcessEnd& end, std::string_view last_line);
+Outcome conclude(const NodeType& type, const exec::ProcessEnd& end,
+                 std::optional<std::string_view> last_line);
 
 /// Variables that every process gets: a PATH, a locale, and the context's.
 std::vector<std::string> base_environment(const NodeContext& context);

@@ -86,6 +86,7 @@ TEST(Shell, TheLastLineIsTheOutput) {
   EXPECT_EQ(conclude(shell, ended(0), R"( {"x": 1} )").output, R"({"x": 1})");
   EXPECT_EQ(conclude(shell, ended(0), "plain \"text\"").output, R"("plain \"text\"")");
   EXPECT_EQ(conclude(shell, ended(0), "").output, "null");
+  EXPECT_EQ(conclude(shell, ended(0), std::nullopt).failure.kind, "invalid_result");
   EXPECT_EQ(conclude(shell, ended(0), std::string_view("a\0b", 3)).output, R"("a?b")");
 }
 

@@ -94,7 +94,7 @@ Outcome no_result(int exit_code) {
   return Outcome::fail("invalid_result", "the process ended without a result");
 }
 
-Outcome result(const exec::ProcessEnd& end, std::string_view) {
+Outcome result(const exec::ProcessEnd& end, std::optional<std::string_view>) {
   if (end.result.empty()) return no_result(end.exit_code);
   auto document = base::JsonDocument::parse(end.result);
   if (!document)

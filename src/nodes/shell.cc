@@ -1,9 +1,12 @@
 // shell: runs a command. Its output is the last line of standard output: as JSON if it is JSON,
 // else as text.
+#include <fmt/format.h>
+
 #include <algorithm>
 
 #include "base/json.h"
 #include "base/json_writer.h"
+#include "base/limits.h"
 #include "nodes/node.h"
 
 namespace nodes {
@@ -96,11 +99,14 @@ base::Result<Prepared> prepare(const NodeContext& context) {
   return prepared;
 }
 
-Outcome result(const exec::ProcessEnd&, std::string_view last_line) {
-  if (last_line.empty()) return Outcome::success("null");
-  auto document = base::JsonDocument::parse(std::string(last_line));
+Outcome result(const exec::ProcessEnd&, std::optional<std::string_view> last_line) {
+  if (!last_line)  // better none than a part of it
+    return Outcome::fail("invalid_result", fmt::format("the last line of output has over {} bytes",
+                                                       base::limits::log_line_bytes_max));
+  if (last_line->empty()) return Outcome::success("null");
+  auto document = base::JsonDocument::parse(std::string(*last_line));
   if (document) return Outcome::success(std::string((*document)->root().raw()));
-  std::string text(last_line);
+  std::string text(*last_line);
   std::replace(text.begin(), text.end(), '\0', '?');  // no U+0000 in any text
   std::string json;
   base::append_json_string(json, text);

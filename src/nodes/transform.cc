@@ -46,7 +46,7 @@ base::Result<Prepared> prepare(const NodeContext& context) {
   return prepared;
 }
 
-Outcome result(const exec::ProcessEnd& end, std::string_view) {
+Outcome result(const exec::ProcessEnd& end, std::optional<std::string_view>) {
   if (end.exit_code != 0)
     return Outcome::fail("exit_code", fmt::format("jq: exit code {}", end.exit_code));
   std::string_view text = end.result;

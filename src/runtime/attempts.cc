@@ -82,7 +82,7 @@ struct Attempts::Attempt {
 
   base::Mutex mutex;
   LogBuffer log GUARDED_BY(mutex);
-  std::string last_line GUARDED_BY(mutex);  // of standard output
+  std::optional<std::string> last_line GUARDED_BY(mutex) = "";  // of standard output, unless cut
   std::optional<exec::ProcessId> process GUARDED_BY(mutex);
   bool stop_requested GUARDED_BY(mutex) = false;
 };
@@ -269,7 +269,8 @@ void Attempts::take_lines(const std::shared_ptr<Attempt>& attempt,
   {
     base::MutexLock lock(attempt->mutex);
     for (exec::LogLine& line : lines) {
-      if (!line.from_stderr) attempt->last_line = line.text;
+      if (!line.from_stderr) attempt->last_line.reset();
+      if (!line.from_stderr && !line.cut) attempt->last_line = line.text;
       attempt->log.add(std::move(line));
       if (attempt->log.is_chunk())
         loop_->log(
@@ -308,7 +309,7 @@ void Attempts::flush_loop() {
 // ---- the end ----
 
 void Attempts::end(const std::shared_ptr<Attempt>& attempt, exec::ProcessEnd ended) {
-  std::string last_line;
+  std::optional<std::string> last_line;
   {
     base::MutexLock lock(attempt->mutex);
     attempt->process.reset();

@@ -51,11 +51,11 @@ def get_run(client, run_id):
     return client.call("GET /runs/{run_id}", 200, path={"run_id": run_id}).json
 
 
-def run(client, tasks, parameters=None, **keys):
+def run(client, tasks, **keys):
     """Registers a flow of these tasks, runs it to its end and returns the run."""
     spec = flow(tasks, **keys)
     register(client, spec)
-    return run_flow(client, spec["name"], parameters=parameters or {})
+    return run_flow(client, spec["name"])
 
 
 def run_flow(client, flow_name, **body):

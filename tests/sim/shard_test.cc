@@ -42,11 +42,12 @@ class ShardTest : public testing::Test {
   }
   void use(const char* spec) { store.flows["f"] = make_flow("f", spec); }
 
-  Message create(std::optional<std::string> key = {}) {
+  Message create(std::optional<std::string> key = {}, std::string body = "h") {
     runtime::CreateRun message;
     message.run.flow_name = "f";
     message.plan = store.flows.at("f").plan;
-    if (key) message.key = store::IdempotencyRow{"org", "me", "/runs", *key, "h", {}, {}};
+    if (key)
+      message.key = store::IdempotencyRow{"org", "me", "/runs", *key, std::move(body), {}, {}};
     message.reply = [this](base::Result<runtime::Created> result) {
       told.push_back(!result ? "refused" : result->existed ? "existed" : "created");
       if (result) run = result->run;
@@ -185,6 +186,14 @@ TEST_F(ShardTest, TheSlotOfADroppedDuplicateIsGranted) {
   step();
   EXPECT_EQ(shard.slots_held(), 1u);
   EXPECT_EQ(executor.runs.back(), run);
+}
+
+TEST_F(ShardTest, AKeyWithAnotherBodyIsRefused) {
+  use(instant);
+  step(create("k"), create("k"), create("k", "other"));
+  EXPECT_EQ(told, (Texts{"existed", "refused", "created"}));
+  EXPECT_EQ(store.live().size(), 1u);
+  EXPECT_EQ(executor.notes, Texts{"start 1"});
 }
 
 TEST_F(ShardTest, TimersWaitWhileTheStoreRefuses) {
