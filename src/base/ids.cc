@@ -43,7 +43,8 @@ std::string new_id(std::string_view prefix, Timestamp now, Random& random) {
   std::string id(prefix);
   id += '_';
   append_base32(id, static_cast<std::uint64_t>(milliseconds(now)), 10);
-  append_base32(id, random.next_u64(), 8);
+  append_base32(id, static_cast<std::uint64_t>(to_us(now) % 1000), 2);
+  append_base32(id, random.next_u64(), 6);
   append_base32(id, random.next_u64(), 8);
   return id;
 }

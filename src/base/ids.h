@@ -11,7 +11,8 @@
 
 namespace base {
 
-/// "flw_01ARZ3NDEKTSV4RRFFQ69G5FAV": time-ordered by millisecond, 80 random bits.
+/// "flw_01ARZ3NDEKTSV4RRFFQ69G5FAV": a ULID, time-ordered by microsecond, with 70
+/// random bits.
 std::string new_id(std::string_view prefix, Timestamp now, Random& random);
 
 /// A run's id: 41 bits of milliseconds since 2020, 10 bits of node, 12 bits of counter. Outside it

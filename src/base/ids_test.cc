@@ -13,12 +13,14 @@ TEST(Ids, AreTimeOrderedAndRandom) {
   SeededRandom random(1);
   std::string first = new_id("flw", now, random);
   std::string twin = new_id("flw", now, random);
-  std::string later = new_id("flw", now + std::chrono::milliseconds(1), random);
+  std::string later = new_id("flw", now + std::chrono::microseconds(1), random);
+  std::string much_later = new_id("flw", now + std::chrono::milliseconds(1), random);
   EXPECT_EQ(first.size(), 4u + 26u);
   EXPECT_TRUE(first.starts_with("flw_01"));
-  EXPECT_EQ(first.substr(0, 14), twin.substr(0, 14));
+  EXPECT_EQ(first.substr(0, 16), twin.substr(0, 16));
   EXPECT_NE(first, twin);
   EXPECT_LT(std::max(first, twin), later);
+  EXPECT_LT(later, much_later);
 }
 
 TEST(Ids, OfRunsReadBack) {

@@ -101,13 +101,13 @@ void RunLoop::run() {
   }
 }
 
-// Waits for messages, a timer, or the end. At most batch_events_max messages a step.
+// Waits for messages, a timer, the beginning of a drain, or the end. At most batch_events_max
+// messages a step.
 std::vector<Message> RunLoop::take() {
   std::optional<base::Timestamp> wake = shard_.next_wake();
   base::MutexLock lock(mutex_);
   loop_waits_ = true;
-  bool was_draining = draining_;
-  while (inbox_.empty() && !stopping_ && draining_ == was_draining) {
+  while (inbox_.empty() && !stopping_ && draining_ == drained_once_) {
     if (!wake) {
       inbox_changed_.wait(mutex_);
       continue;

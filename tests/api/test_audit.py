@@ -15,7 +15,7 @@ def audit_rows(server):
     """The records of a stopped server, oldest first."""
     database = sqlite3.connect(f"file:{server.database}?mode=ro", uri=True)
     try:
-        rows = database.execute(f"SELECT {', '.join(COLUMNS)} FROM audit_log ORDER BY audit_id")
+        rows = database.execute(f"SELECT {', '.join(COLUMNS)} FROM audit_log ORDER BY created_at")
         return [dict(zip(COLUMNS, row)) for row in rows]
     finally:
         database.close()
