@@ -62,7 +62,7 @@ class Example:
         self.done = subprocess.run(
             [sys.executable, str(REPOSITORY / "scripts" / "run_flow.py"), str(FLOW),
              "-p", f"output_dir={output_dir}"],
-            env={"PATH": os.environ["PATH"], "DAGY_URL": f"http://localhost:{server.port}",
+            env={"PATH": os.environ["PATH"], "DAGY_URL": f"http://127.0.0.1:{server.port}",
                  "DAGY_PASSWORD": servers.PASSWORD},
             capture_output=True, text=True, timeout=RUN_SECONDS)
         assert self.done.returncode == 0, self.done.stdout + self.done.stderr
