@@ -138,8 +138,12 @@ TEST_F(ProcessEndTest, ADaemonWithoutMarkerIsKilledAtOnce) {
 }
 
 TEST_F(ProcessEndTest, AZombieLeftBehindIsNoChildLeft) {
-  host_->start(in_scratch("mkfifo go; true & echo $!; exec cat go"), witness_.callbacks());
+  host_->start(in_scratch("mkfifo go hold; cat hold & echo $!; exec cat go"), witness_.callbacks());
   pid_t pid = std::stoi(witness_.wait_line());
+  // The child may end only when its parent is no shell any more: that would reap it.
+  std::string parent = fmt::format("/proc/{}/comm", read_stat(pid).value().parent);
+  for (std::string name; name != "cat"; std::ifstream(parent) >> name) std::this_thread::yield();
+  std::ofstream(directory_.path() + "/hold").flush();
   while (read_stat(pid).value().state != 'Z') std::this_thread::yield();
   std::ofstream(directory_.path() + "/go").flush();
   EXPECT_FALSE(witness_.wait_end().left_children);
