@@ -12,6 +12,14 @@ namespace exec {
 namespace {
 constexpr auto kill_again = std::chrono::milliseconds(20);
 constexpr int kill_all_pause_ms = 5;
+constexpr int looks_max = 100;  // at a process that is to stop
+constexpr int look_pause_ms = 1;
+
+bool has_stopped(pid_t pid) {
+  auto stat = read_stat(pid);
+  return !stat || stat->state == 'T' || stat->state == 't' || stat->state == 'Z' ||
+         stat->state == 'X';
+}
 
 /// SIGTERM. A stopped process acts on nothing but SIGKILL, hence SIGCONT.
 void ask_groups(const std::vector<pid_t>& pids) {
@@ -131,8 +139,16 @@ void AttemptTable::adopt(pid_t pid, const ProcessStat& stat) {
 ProcessId AttemptTable::owner_of(pid_t pid, const ProcessStat& stat) const {
   auto session = sessions_.find(stat.session);
   if (session != sessions_.end()) return session->second;
-  auto marked = marked_attempt(pid, marker_prefix_);
-  return marked && attempts_.contains(*marked) ? *marked : 0;
+  // In the middle of execve a process shows no environment. The SIGSTOP it was sent takes hold only
+  // after that, so what a stopped process shows is the truth.
+  for (int look = 0; look < looks_max; ++look) {
+    bool settled = has_stopped(pid);
+    if (auto marked = marked_attempt(pid, marker_prefix_))
+      return attempts_.contains(*marked) ? *marked : 0;
+    if (settled) break;
+    ::poll(nullptr, 0, look_pause_ms);
+  }
+  return 0;
 }
 
 void AttemptTable::settle(ProcessId id) {

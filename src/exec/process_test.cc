@@ -288,7 +288,9 @@ TEST_F(ProcessTest, LeaksNoDescriptor) {
 }
 
 TEST_F(ProcessTest, TheSpawnerLeaksNoDescriptor) {
-  ProcessSpec spec = shell("ls /proc/$PPID/fd | wc -l");
+  // The least of some looks: the spawner closes what it passed on while the process runs already.
+  ProcessSpec spec =
+      shell("for i in 1 2 3 4 5 6 7 8; do ls /proc/$PPID/fd | wc -l; done | sort -n | head -n 1");
   run(spec);
   for (int i = 0; i < 10; ++i) {
     Witness witness;

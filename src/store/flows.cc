@@ -96,17 +96,20 @@ base::Result<std::vector<std::pair<std::string, FlowVersionRow>>> list_flows(
     Tx& tx, const std::string& org_id, const FlowFilter& filter,
     const std::optional<std::string>& before, std::size_t limit) {
   std::vector<std::pair<std::string, FlowVersionRow>> flows;
-  TRY(tx.run(fmt::format("SELECT {}, f.flow_id FROM flows f JOIN flow_versions v ON "
-                         "v.org_id = f.org_id AND v.flow_name = f.flow_name AND v.serial = "
-                         "f.versions WHERE f.org_id = ?1 AND (?2 IS NULL OR v.namespace = ?2) AND "
-                         "(?3 IS NULL OR v.status = ?3) AND (?4 IS NULL OR f.flow_id < ?4) "
-                         "ORDER BY f.flow_id DESC",
-                         columns),
-             {org_id, filter.namespace_name, filter.status, before}, [&](const Row& row) {
-               if (flows.size() == limit) return;
-               FlowVersionRow version = read_row(row);
-               if (tag_matches(version, filter)) flows.emplace_back(row.string(11), version);
-             }));
+  TRY(tx.run(
+      fmt::format("SELECT {}, f.flow_id FROM flows f JOIN flow_versions v ON "
+                  "v.org_id = f.org_id AND v.flow_name = f.flow_name AND v.serial = "
+                  "f.versions WHERE f.org_id = ?1 AND (?2 IS NULL OR v.namespace = ?2) AND "
+                  "(?3 IS NULL OR v.status = ?3) AND (?4 IS NULL OR f.flow_id < ?4) "
+                  "ORDER BY f.flow_id DESC LIMIT ?5",
+                  columns),
+      {org_id, filter.namespace_name, filter.status, before,
+       filter.tag ? INT64_MAX : static_cast<std::int64_t>(limit)},  // tags are looked at here
+      [&](const Row& row) {
+        if (flows.size() == limit) return;
+        FlowVersionRow version = read_row(row);
+        if (tag_matches(version, filter)) flows.emplace_back(row.string(11), version);
+      }));
   return flows;
 }
 
