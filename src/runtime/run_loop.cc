@@ -17,13 +17,18 @@ void refuse(Message& message, const base::Error& error) {
 
 }  // namespace
 
-RunLoop::RunLoop(Shard& shard, base::Clock& clock) : shard_(shard), clock_(clock) {}
+RunLoop::RunLoop(Shard& shard, base::Clock& clock)
+    : shard_(shard), clock_(clock), busy_since_(clock.steady()) {}
 
 RunLoop::~RunLoop() {
   stop();
 }
 
 void RunLoop::start() {
+  {
+    base::MutexLock lock(mutex_);
+    busy_since_ = clock_.steady();  // until its thread has taken the first messages
+  }
   thread_ = std::thread([this] { run(); });
 }
 

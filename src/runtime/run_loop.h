@@ -49,7 +49,7 @@ class RunLoop {
   bool stopping_ GUARDED_BY(mutex_) = false;
   bool drained_once_ GUARDED_BY(mutex_) = false;  // a step has been made since draining began
   std::size_t slots_held_ GUARDED_BY(mutex_) = 0;
-  base::SteadyTime busy_since_ GUARDED_BY(mutex_){};
+  base::SteadyTime busy_since_ GUARDED_BY(mutex_);
   std::thread thread_;
 };
 

@@ -30,5 +30,14 @@ TEST(RunLoop, ADrainThatTheLoopDidNotWaitForIsNotMissed) {
   EXPECT_LT(clock.steady() - before, std::chrono::seconds(30));
 }
 
+TEST(RunLoop, IsResponsiveBeforeItsThreadHasBegun) {
+  base::SystemClock clock;
+  auto store = *store::open_sqlite({""}, clock);
+  NoExecutor executor;
+  Shard shard(*store, executor, clock, {}, {});
+  RunLoop loop(shard, clock);
+  EXPECT_TRUE(loop.is_responsive(std::chrono::seconds(5)));
+}
+
 }  // namespace
 }  // namespace runtime
