@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/fields.h"
+#include "base/limits.h"
 #include "model/node_type.h"
 
 namespace model {
@@ -80,7 +81,7 @@ struct FlowSpec {
   std::optional<std::vector<EdgeSpec>> edges;
   std::optional<std::vector<std::string>> outputs;
   bool fail_fast = true;
-  int max_parallel = 64;
+  int max_parallel = base::limits::max_parallel_default;
   std::optional<double> timeout_seconds;
   static const base::Fields& fields();
 };

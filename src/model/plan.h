@@ -45,7 +45,7 @@ struct Plan {
   std::vector<TaskIndex> outputs;
   bool output_is_single = false;  // `outputs` named one task: the run's output is its value
   bool fail_fast = true;
-  std::uint32_t max_parallel = 64;
+  std::uint32_t max_parallel = base::limits::max_parallel_default;
   std::optional<base::Duration> timeout;
 };
 

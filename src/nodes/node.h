@@ -44,9 +44,9 @@ struct NodeType {
   model::NodeTypeInfo info;
   /// The process of an attempt; null for a type that does nothing.
   base::Result<Prepared> (*prepare)(const NodeContext&) = nullptr;
-  /// Called for a process that ran and ended with exit code 0; all other ends are one rule for all
-  /// types (conclude() below). `last_line` is the last line of its standard output, nothing when
-  /// that was too long to be kept whole.
+  /// Called for a process that ended with exit code 0, or that gave a result before it failed; all
+  /// other ends are one rule for all types (conclude() below). `last_line` is the last line of its
+  /// standard output, nothing when that was too long to be kept whole.
   Outcome (*result)(const exec::ProcessEnd&, std::optional<std::string_view> last_line) = nullptr;
 };
 
