@@ -31,6 +31,7 @@ inline constexpr std::size_t query_bytes_max = 8u << 10;
 // Documents and values
 inline constexpr std::size_t json_depth_max = 64;
 inline constexpr std::size_t spec_bytes_max = 4u << 20;
+inline constexpr std::size_t expression_bytes_max = 4u << 10;
 inline constexpr std::size_t tasks_max = 10'000;
 inline constexpr std::size_t parameters_bytes_max = 1u << 20;
 inline constexpr std::size_t inline_value_bytes_max = 64u << 10;  // above: object storage
@@ -54,6 +55,18 @@ inline constexpr std::size_t finish_journal_rows_max = 500;  // deleted in the f
 inline constexpr std::size_t task_chunk_rows_max = 1000;     // task runs a row of run_tasks
 inline constexpr std::size_t task_chunk_bytes_max = 1u << 20;
 inline constexpr std::size_t idempotency_key_bytes_max = 255;
+inline constexpr int concurrency_limit_max = 1'000'000;
+inline constexpr std::size_t concurrency_key_bytes_max = 256;  // of the evaluated key
+inline constexpr std::size_t cache_key_bytes_max = 4u << 10;   // likewise
+inline constexpr int priority_max = 100;
+inline constexpr int map_elements_max = 100'000;
+inline constexpr int task_runs_max = 200'000;  // tasks and elements of one run
+inline constexpr int iterations_max = 1000;
+inline constexpr int iterations_default = 100;
+inline constexpr std::size_t hooks_max = 100;         // of one kind
+inline constexpr auto hooks_timeout = 10min;          // from the decision to their end
+inline constexpr int subflow_depth_max = 10;          // runs started by runs
+inline constexpr std::size_t explained_tasks_max = 1000;  // in GET /runs/{run_id}/why
 
 // Processes and logs
 inline constexpr std::size_t processes_per_core = 4;
