@@ -42,6 +42,14 @@ inline constexpr std::size_t answer_task_runs_max = 1000;
 inline constexpr std::size_t text_bytes_max = 4u << 10;  // descriptions, reasons
 inline constexpr std::size_t error_bytes_max = 8u << 10;
 
+// Expressions (CEL)
+inline constexpr std::size_t expression_bytes_max = 4u << 10;
+inline constexpr std::size_t expression_depth_max = 128;  // parentheses, calls, operators in a row
+inline constexpr std::size_t expression_steps_max = 1'000'000;
+inline constexpr std::size_t expression_value_bytes_max = 64u << 20;  // built by one evaluation
+inline constexpr std::size_t regex_bytes_max = 1u << 10;
+inline constexpr std::size_t regex_memory_bytes_max = 256u << 10;  // compiled
+
 // Runs
 inline constexpr int retries_max = 100;
 inline constexpr int recoveries_max = 3;  // lost attempts of one task, then quarantine
