@@ -31,7 +31,6 @@ inline constexpr std::size_t query_bytes_max = 8u << 10;
 // Documents and values
 inline constexpr std::size_t json_depth_max = 64;
 inline constexpr std::size_t spec_bytes_max = 4u << 20;
-inline constexpr std::size_t expression_bytes_max = 4u << 10;
 inline constexpr std::size_t tasks_max = 10'000;
 inline constexpr std::size_t parameters_bytes_max = 1u << 20;
 inline constexpr std::size_t inline_value_bytes_max = 64u << 10;  // above: object storage
@@ -59,6 +58,7 @@ inline constexpr std::size_t inbox_max = 10'000;
 inline constexpr std::size_t batch_events_max = 1000;
 inline constexpr std::size_t wait_seconds_max = 600;
 inline constexpr std::size_t live_runs_max = 100'000;
+inline constexpr std::size_t recovered_runs_max = 500;  // in one commit of a restart
 inline constexpr std::size_t finish_journal_rows_max = 500;  // deleted in the finishing commit
 inline constexpr std::size_t task_chunk_rows_max = 1000;     // task runs a row of run_tasks
 inline constexpr std::size_t task_chunk_bytes_max = 1u << 20;
@@ -74,7 +74,8 @@ inline constexpr int iterations_default = 100;
 inline constexpr std::size_t hooks_max = 100;         // of one kind
 inline constexpr auto hooks_timeout = 10min;          // from the decision to their end
 inline constexpr int subflow_depth_max = 10;          // runs started by runs
-inline constexpr std::size_t explained_tasks_max = 1000;  // in GET /runs/{run_id}/why
+inline constexpr std::size_t explained_tasks_max = 1000;   // in GET /runs/{run_id}/why
+inline constexpr std::size_t explained_holders_max = 100;  // likewise, of each
 
 // Processes and logs
 inline constexpr std::size_t processes_per_core = 4;

@@ -16,6 +16,9 @@ namespace limits = base::limits;
 
 namespace {
 
+constexpr const char* approved_by_time =
+    R"({"decision":"approved","decided_by":null,"comment":null,"form":{}})";
+
 // One call of apply().
 class Step {
  public:
@@ -95,7 +98,7 @@ class Step {
   void operator()(const ApprovalDecided& event) {
     if (!is_waiting(event.task, NodeKind::approval)) return;
     if (event.approved) {
-      record(TaskSucceeded{event.task, event.output});
+      succeed_task(event.task, event.output);
     } else {
       fail_task(event.task, TaskStatus::failed, {"rejected", event.message});
     }
@@ -123,7 +126,7 @@ class Step {
 
   void operator()(const Recovered&) {
     for (TaskIndex i = 0; i < state_.tasks.size(); ++i)
-      if (task(i).live && !state_.child_of(i)) recover_attempt(i);
+      if (task(i).live && !state_.live_child_of(i)) recover_attempt(i);
     rearm(state_, decision_.actions);
     advance();
   }
@@ -159,7 +162,6 @@ class Step {
       TaskIndex i = state_.ready.front();
       state_.ready.pop_front();
       dispatch(i);
-      skip_unmet();
     }
     if (state_.open == 0 && !model::is_final(state_.status)) {
       conclude();
@@ -228,8 +230,8 @@ class Step {
     if (!result.runs) return record(TasksEnded{TaskStatus::skipped, {i}, /*by_choice=*/true});
     if (result.elements) return expand(i, *result.elements);
     if (planned(i).type->kind == NodeKind::delay || planned(i).type->kind == NodeKind::approval)
-      return wait(i, result.until);
-    if (result.output) return record(TaskSucceeded{i, *result.output});
+      return wait(i, result);
+    if (result.output) return succeed_task(i, *result.output);
     record(TaskDecided{i, result.keys.concurrency, result.keys.cache});
   }
 
@@ -242,9 +244,9 @@ class Step {
     record(TaskExpanded{i, count});
   }
 
-  void wait(TaskIndex i, std::optional<base::Timestamp> until) {
-    record(TaskWaiting{i, until});
-    if (until) act(SetTimer{*until, {TimerKind::wait, i, 0}});
+  void wait(TaskIndex i, const Decided& result) {
+    record(TaskWaiting{i, result.until, result.then});
+    if (result.until) act(SetTimer{*result.until, {TimerKind::wait, i, 0}});
   }
 
   bool is_waiting(TaskIndex i, NodeKind kind) const {
@@ -253,16 +255,15 @@ class Step {
   }
 
   void wait_is_over(TaskIndex i) {
-    if (!task(i).wake_at || now_ < *task(i).wake_at) return;
-    if (is_waiting(i, NodeKind::delay)) return record(TaskSucceeded{i, {}});
-    if (!is_waiting(i, NodeKind::approval)) return;
-    switch (planned(i).on_timeout) {
-      case model::OnTimeout::approve:
-        return record(TaskSucceeded{
-            i, Value::inline_json(R"({"decision":"approved","decided_by":null,"timed_out":true})")});
-      case model::OnTimeout::reject:
+    const TaskState& t = task(i);
+    if (t.status != TaskStatus::waiting || !t.wake_at || now_ < *t.wake_at) return;
+    bool is_approval = planned(i).type->kind == NodeKind::approval;
+    switch (t.wait_end) {
+      case WaitEnd::succeed:
+        return succeed_task(i, Value::inline_json(is_approval ? approved_by_time : "null"));
+      case WaitEnd::reject:
         return fail_task(i, TaskStatus::failed, {"rejected", "nobody decided in time"});
-      case model::OnTimeout::fail:
+      case WaitEnd::fail:
         return fail_task(i, TaskStatus::timed_out, {"timeout", "nobody decided in time"});
     }
   }
@@ -335,6 +336,11 @@ class Step {
     TaskStatus end = failure.kind == "timeout" ? TaskStatus::timed_out : TaskStatus::failed;
     record(AttemptFailed{i, task(i).epoch, end, failure, std::nullopt, stopping});
     follow_failure(i);
+  }
+
+  void succeed_task(TaskIndex i, Value output) {
+    record(TaskSucceeded{i, std::move(output)});
+    if (state_.is_element(i)) follow_element(i);
   }
 
   void fail_task(TaskIndex i, TaskStatus status, Failure failure) {

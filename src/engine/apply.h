@@ -29,6 +29,7 @@ struct Decided {
   std::optional<std::uint32_t> elements;  // of map_over
   std::optional<Value> output;            // the choice of a branch, or what a cache had
   std::optional<base::Timestamp> until;   // of a delay or an approval
+  WaitEnd then = WaitEnd::succeed;
   Keys keys;
 };
 /// The list of a mapped task's outputs.

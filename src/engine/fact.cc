@@ -32,7 +32,7 @@ struct Encoder {
   void operator()(const TaskWaiting& f) {
     open("waiting").integer(f.task);
     time(f.until);
-    out.end_array();
+    out.string(base::name_of(f.then)).end_array();
   }
   void operator()(const TaskSucceeded& f) {
     open("task_succeeded").integer(f.task);
@@ -134,7 +134,7 @@ class Decoder {
   std::optional<Fact> task_fact(std::string_view tag) {
     if (tag == "decided") return TaskDecided{task(), text(), text()};
     if (tag == "expanded") return TaskExpanded{task(), static_cast<std::uint32_t>(number())};
-    if (tag == "waiting") return TaskWaiting{task(), time()};
+    if (tag == "waiting") return TaskWaiting{task(), time(), named<WaitEnd>()};
     if (tag == "task_succeeded") return TaskSucceeded{task(), value()};
     if (tag == "task_failed")
       return TaskFailed{task(), named<TaskStatus>(), failure().value_or(Failure{})};
@@ -244,6 +244,13 @@ class Decoder {
 };
 
 }  // namespace
+
+std::span<const base::EnumName> enum_names(WaitEnd) {
+  using W = WaitEnd;
+  static constexpr auto names = std::to_array<base::EnumName>(
+      {{int(W::succeed), "succeed"}, {int(W::reject), "reject"}, {int(W::fail), "fail"}});
+  return names;
+}
 
 void append_value(JsonWriter& out, const Value& value) {
   if (value.is_reference()) {

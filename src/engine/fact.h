@@ -46,10 +46,15 @@ struct TaskExpanded {
   std::uint32_t count;  // above 0
   bool operator==(const TaskExpanded&) const = default;
 };
+/// What the end of a waiting time means.
+enum class WaitEnd { succeed, reject, fail };
+std::span<const base::EnumName> enum_names(WaitEnd);
+
 /// The task waits for a time or a person; it has no attempt.
 struct TaskWaiting {
   TaskIndex task;
   std::optional<base::Timestamp> until;
+  WaitEnd then = WaitEnd::succeed;
   bool operator==(const TaskWaiting&) const = default;
 };
 /// The task succeeded without an attempt that decided it: from a cache, a wait, a choice, its

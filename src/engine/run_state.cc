@@ -32,6 +32,10 @@ std::optional<base::RunId> RunState::child_of(TaskIndex i) const {
   return found == children.end() ? std::nullopt : std::optional(found->second);
 }
 
+std::optional<base::RunId> RunState::live_child_of(TaskIndex i) const {
+  return tasks[i].live ? child_of(i) : std::nullopt;
+}
+
 namespace {
 
 class Fold {
@@ -78,6 +82,7 @@ class Fold {
     t.status = TaskStatus::waiting;
     t.started_at = t.queued_at = at_;
     t.wake_at = fact.until;
+    t.wait_end = fact.then;
   }
 
   void operator()(const TaskSucceeded& fact) {
@@ -110,6 +115,7 @@ class Fold {
     t.attempt_started_at = at_;
     if (!t.started_at) t.started_at = at_;
     t.wake_at.reset();
+    state_.children.erase(fact.task);
     ++state_.live;
   }
 
@@ -180,7 +186,7 @@ class Fold {
     state_.failure = fact.failure;
     state_.decided_at = at_;
     for (TaskIndex i : state_.plan->hooks)
-      if (runs_after(*state_.plan->tasks[i].hook, fact.status)) ++state_.open_hooks;
+      if (model::runs_after(*state_.plan->tasks[i].hook, fact.status)) ++state_.open_hooks;
     if (state_.live == 0) make_hooks_ready();
   }
 
@@ -188,16 +194,10 @@ class Fold {
   TaskState& task(TaskIndex i) { return state_.tasks[i]; }
   const PlannedTask& planned(TaskIndex i) const { return state_.planned(i); }
 
-  static bool runs_after(model::Hook hook, RunStatus status) {
-    if (status == RunStatus::succeeded) return hook == model::Hook::on_success;
-    if (status == RunStatus::failed) return hook == model::Hook::on_failure;
-    return hook == model::Hook::on_cancel;
-  }
-
   // Hooks begin when nothing of the flow itself lives any more.
   void make_hooks_ready() {
     for (TaskIndex i : state_.plan->hooks)
-      if (runs_after(*state_.plan->tasks[i].hook, state_.status)) make_ready(i);
+      if (model::runs_after(*state_.plan->tasks[i].hook, state_.status)) make_ready(i);
   }
 
   void make_ready(TaskIndex i) {
@@ -223,7 +223,6 @@ class Fold {
     t.stopping = false;
     --state_.live;
     --state_.active;
-    state_.children.erase(i);
     if (model::is_final(state_.status) && state_.live == 0 && state_.open == 0 &&
         !state_.is_hook(i))
       make_hooks_ready();
@@ -236,7 +235,7 @@ class Fold {
     t.wake_at.reset();
     if (t.map_index >= 0) return end_element(t.planned, status);
     if (planned(i).hook) {
-      if (model::is_final(state_.status) && runs_after(*planned(i).hook, state_.status))
+      if (model::is_final(state_.status) && model::runs_after(*planned(i).hook, state_.status))
         --state_.open_hooks;
       return;
     }

@@ -45,6 +45,7 @@ struct TaskState {
   std::optional<base::Timestamp> attempt_started_at;  // of the present one
   std::optional<base::Timestamp> finished_at;
   std::optional<base::Timestamp> wake_at;  // when RETRYING or WAITING for a time
+  WaitEnd wait_end = WaitEnd::succeed;     // when WAITING
   Value output;                            // of the last attempt that succeeded
   std::optional<Failure> failure;
   std::vector<EarlierAttempt> earlier;
@@ -82,7 +83,7 @@ struct RunState {
   // What few tasks have.
   std::map<TaskIndex, Elements> elements;     // of a mapped task
   std::map<TaskIndex, Keys> keys;             // of a task that is limited or cached
-  std::map<TaskIndex, base::RunId> children;  // of an attempt that is a run
+  std::map<TaskIndex, base::RunId> children;  // the run that the last attempt is
 
   // Counters, so that nothing is ever found by a scan.
   std::uint32_t open = 0;        // tasks of the flow that have not ended
@@ -99,8 +100,9 @@ struct RunState {
   bool is_element(TaskIndex i) const { return tasks[i].map_index >= 0; }
   bool is_hook(TaskIndex i) const { return planned(i).hook.has_value(); }
   bool is_paused() const { return status == RunStatus::paused; }
-  /// Its attempt is a run that has been created.
+  /// The run that its last attempt is, and the same while that attempt exists.
   std::optional<base::RunId> child_of(TaskIndex i) const;
+  std::optional<base::RunId> live_child_of(TaskIndex i) const;
 };
 
 /// Changes the state by one fact. A fact that does not fit the plan (a damaged row) is refused with

@@ -144,11 +144,6 @@ FlowSpec read_flow_spec(base::JsonView from, NodeCatalog catalog, const base::Pa
 /// The identity of a spec: canonical JSON of the document without its `version`.
 std::string canonical_spec(base::JsonView spec);
 
-/// Parameters of a run: the given ones checked, the defaults filled in. `given` is an object. Error
-/// `invalid` lists every broken rule with paths under /parameters.
-base::Result<std::string> resolve_parameters(const std::vector<ParameterSpec>& declared,
-                                             base::JsonView given);
-
 }  // namespace model
 
 template <>

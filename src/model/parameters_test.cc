@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "base/limits.h"
+#include "model/parameters.h"
 #include "model/plan.h"
 #include "model/test_catalog.h"
 

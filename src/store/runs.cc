@@ -28,7 +28,7 @@ std::int64_t first_id_at(base::Timestamp t) {
 
 constexpr std::string_view shared_columns =
     "run_id, org_id, flow_name, flow_version, status, trigger_type, parameters, created_by, "
-    "created_at, started_at";
+    "created_at, started_at, priority, concurrency_key, parent_run, parent_task, depth, rerun_of";
 
 std::optional<model::Failure> read_failure(const Row& row, int column) {
   if (row.is_null(column)) return std::nullopt;
@@ -55,8 +55,9 @@ RunRow read_run(const Row& row) {
   run.created_by = row.string(7);
   run.created_at = row.timestamp(8);
   run.started_at = row.optional_timestamp(9);
-  result.finished_at = row.optional_timestamp(10);
-  result.failure = read_failure(row, 11);
+  read_links(row, 10, run);
+  result.finished_at = row.optional_timestamp(16);
+  result.failure = read_failure(row, 17);
   return result;
 }
 
