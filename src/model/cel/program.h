@@ -51,8 +51,10 @@ class Program {
 
  private:
   friend class Compiler;
-  Program(std::unique_ptr<const Expr> root, Scope scope, Reads reads);
+  Program(std::shared_ptr<const std::string> source, std::unique_ptr<const Expr> root, Type result,
+          Reads reads);
 
+  std::shared_ptr<const std::string> source_;  // for the places in messages
   std::unique_ptr<const Expr> root_;
   Type result_;
   Reads reads_;
@@ -69,9 +71,9 @@ struct Embedded {
   ProgramPtr program;
   std::size_t end;  // of the text, after the `}}`
 };
-/// Compiles the expression that begins at byte `begin` of `text`. Positions in errors are those of
-/// the whole text.
-base::Result<Embedded> compile_embedded(std::string_view text, std::size_t begin,
+/// Compiles the expression that begins at byte `begin` of `text`, which is UTF-8. Places in
+/// messages are those in the whole text; all its programs share it.
+base::Result<Embedded> compile_embedded(std::shared_ptr<const std::string> text, std::size_t begin,
                                         const Scope& scope);
 
 }  // namespace model::cel

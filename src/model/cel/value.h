@@ -102,6 +102,7 @@ class Cursor {
  public:
   explicit Cursor(const Value& container);
   bool next();
+  bool in_map() const { return in_map_; }
   /// The index in a list, the key in a map.
   Value key() const;
   Value value() const;
@@ -109,6 +110,7 @@ class Cursor {
  private:
   const Value& container_;
   std::size_t size_;
+  bool in_map_;
   std::size_t index_ = 0;  // one past the current one
   std::optional<base::JsonView::Elements::Iterator> element_;
   std::optional<base::JsonView::Members::Iterator> member_;
