@@ -7,6 +7,7 @@
 #include "api/run_view.h"
 #include "base/ids.h"
 #include "base/limits.h"
+#include "runtime/new_run.h"
 
 namespace api {
 
@@ -20,6 +21,7 @@ struct RunRequest {
   std::string flow_name;
   std::optional<std::string> flow_version;
   base::RawJson parameters = {"{}"};
+  int priority = 0;
   int wait_seconds = 0;
   static const Fields& fields() {
     using S = RunRequest;
@@ -28,6 +30,9 @@ struct RunRequest {
         {field<&S::flow_name>("flow_name", "the flow to run").required().rule(base::name_rule),
          field<&S::flow_version>("flow_version", "the newest when absent").rule(base::name_rule),
          field<&S::parameters>("parameters", "an object; checked against the flow's"),
+         field<&S::priority>("priority", "higher ones start first")
+             .range(-limits::priority_max, limits::priority_max)
+             .defaults_to("0"),
          field<&S::wait_seconds>("wait_seconds",
                                  "answer with the ended run if it ends within this time")
              .range(0, limits::wait_seconds_max)
@@ -188,19 +193,12 @@ base::Result<runtime::CreateRun> new_run(const Call& call, const RunRequest& req
   auto plan =
       TRY(call.services.plans.get(call.identity->org_id, request.flow_name, request.flow_version));
   auto given = TRY(base::JsonDocument::parse(request.parameters.text));
-  std::string parameters = TRY(model::resolve_parameters(plan->parameters, given->root()));
   runtime::CreateRun message;
   message.run.org_id = call.identity->org_id;
-  message.run.flow_name = plan->flow_name;
-  message.run.flow_version = plan->flow_version;
   message.run.trigger_type = "api";
   message.run.created_by = call.identity->email;
-  if (parameters.size() > limits::inline_value_bytes_max) {
-    std::string object = TRY(call.services.objects.put(parameters));
-    message.run.parameters = model::Value::reference(object, std::ssize(parameters));
-  } else {
-    message.run.parameters = model::Value::inline_json(std::move(parameters));
-  }
+  message.run.priority = request.priority;
+  TRY(runtime::prepare_run(message.run, *plan, given->root(), call.services.objects));
   message.plan = std::move(plan);
   return message;
 }
@@ -283,11 +281,12 @@ base::Result<Reply> cancel_run(const Call& call) {
     TRY(store::find_run_row(tx, call.identity->org_id, id));  // of this organization
     return {};
   }));
-  runtime::CancelRun message;
+  runtime::ControlRun message;
   message.run = id;
-  message.reason = request.reason.value_or("cancelled by " + call.identity->email);
+  message.event =
+      engine::CancelRequested{request.reason.value_or("cancelled by " + call.identity->email)};
   message.audit = call.audit("run.cancel", "run", to_string(id), 200);
-  auto shared = std::make_shared<runtime::CancelRun>(std::move(message));
+  auto shared = std::make_shared<runtime::ControlRun>(std::move(message));
   return Reply{{}, [services = call.services, shared, id](Answer answer) {
                  shared->reply = [answer, id](base::Result<> done) {
                    // A run that no longer lives has ended before.

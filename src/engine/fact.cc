@@ -140,7 +140,8 @@ class Decoder {
       return TaskFailed{task(), named<TaskStatus>(), failure().value_or(Failure{})};
     if (tag == "queued") return TaskQueued{task()};
     // Rows of the first format version end before `by_choice`.
-    if (tag == "tasks_ended") return TasksEnded{named<TaskStatus>(), tasks(), at_end() ? false : flag()};
+    if (tag == "tasks_ended")
+      return TasksEnded{named<TaskStatus>(), tasks(), at_end() ? false : flag()};
     return std::nullopt;
   }
   std::optional<Fact> attempt_fact(std::string_view tag) {
@@ -149,8 +150,8 @@ class Decoder {
     if (tag == "iterated") return IterationEnded{task(), number(), value()};
     if (tag == "child") return ChildStarted{task(), number(), run_id()};
     if (tag == "failed")
-      return AttemptFailed{
-          task(), number(), named<TaskStatus>(), failure().value_or(Failure{}), time(), flag()};
+      return AttemptFailed{task(), number(), named<TaskStatus>(), failure().value_or(Failure{}),
+                           time(), flag()};
     if (tag == "gone") return AttemptGone{task(), number()};
     if (tag == "lost") return AttemptLost{task(), number()};
     return std::nullopt;
@@ -244,13 +245,6 @@ class Decoder {
 };
 
 }  // namespace
-
-std::span<const base::EnumName> enum_names(WaitEnd) {
-  using W = WaitEnd;
-  static constexpr auto names = std::to_array<base::EnumName>(
-      {{int(W::succeed), "succeed"}, {int(W::reject), "reject"}, {int(W::fail), "fail"}});
-  return names;
-}
 
 void append_value(JsonWriter& out, const Value& value) {
   if (value.is_reference()) {

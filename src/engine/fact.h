@@ -23,6 +23,7 @@ using model::RunStatus;
 using model::TaskIndex;
 using model::TaskStatus;
 using model::Value;
+using model::WaitEnd;
 
 struct RunStarted {
   bool operator==(const RunStarted&) const = default;
@@ -46,10 +47,6 @@ struct TaskExpanded {
   std::uint32_t count;  // above 0
   bool operator==(const TaskExpanded&) const = default;
 };
-/// What the end of a waiting time means.
-enum class WaitEnd { succeed, reject, fail };
-std::span<const base::EnumName> enum_names(WaitEnd);
-
 /// The task waits for a time or a person; it has no attempt.
 struct TaskWaiting {
   TaskIndex task;

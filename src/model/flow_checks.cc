@@ -99,10 +99,16 @@ class FlowChecker {
     if (found.empty()) return;
     Path config = task.path.member("config");
     for (base::FieldError& error : std::move(found).error().fields) {
-      std::optional<JsonView> value = task.config.at_pointer(error.path);
-      bool is_template = value && value->is_string() && value->string().find("{{") != std::string::npos;
-      if (!is_template) errors_.add(config.pointer() + error.path, std::move(error.message));
+      if (!is_template(task, error.path))
+        errors_.add(config.pointer() + error.path, std::move(error.message));
     }
+  }
+
+  static bool is_template(const Placed& task, const std::string& pointer) {
+    for (std::string_view member : task.type->verbatim)
+      if (pointer == fmt::format("/{}", member)) return false;
+    std::optional<JsonView> value = task.config.at_pointer(pointer);
+    return value && value->is_string() && value->string().find("{{") != std::string::npos;
   }
 
   void refuse_attempt_members(const Placed& task) {
@@ -308,8 +314,8 @@ class FlowChecker {
     if (members == reads.end()) return;
     for (const std::string& name : members->second.names)
       if (!known.contains(name))
-        errors_.add(path, fmt::format("an expression reads {}.{}, which there is not", variable,
-                                      name));
+        errors_.add(path,
+                    fmt::format("an expression reads {}.{}, which there is not", variable, name));
   }
 
   FlowSpec& spec_;

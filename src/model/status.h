@@ -22,6 +22,15 @@ enum class TaskStatus {
   cancelled,
 };
 
+/// What the end of a waiting time means to the task that waits.
+enum class WaitEnd { succeed, reject, fail };
+
+inline std::span<const base::EnumName> enum_names(WaitEnd) {
+  using W = WaitEnd;
+  static constexpr auto names = std::to_array<base::EnumName>(
+      {{int(W::succeed), "succeed"}, {int(W::reject), "reject"}, {int(W::fail), "fail"}});
+  return names;
+}
 inline std::span<const base::EnumName> enum_names(RunStatus) {
   using S = RunStatus;
   static constexpr auto names = std::to_array<base::EnumName>({{int(S::queued), "QUEUED"},

@@ -24,8 +24,10 @@ struct TaskContext {
   model::TaskIndex planned = 0;  // its place in the plan
   int map_index = -1;
   std::string trigger_type;
+  std::string created_by;
   base::Timestamp created_at;
   int depth = 0;  // of sub-flows
+  int run_priority = 0;
   model::Value parameters;
   /// Outputs of the plan's `reads`, in that order; null of a task that did not succeed.
   std::vector<model::Value> outputs;
@@ -50,6 +52,15 @@ struct ComputeStart {
   std::vector<model::Value> elements;  // to be gathered; null of one that did not succeed
 };
 
+/// A sub-flow's run that has ended, and the attempt that it was.
+struct ChildEnd {
+  std::string org_id;
+  base::RunId run{};
+  model::TaskIndex task = 0;
+  int epoch = 0;
+  base::RunId child{};
+};
+
 class Executor {
  public:
   virtual ~Executor() = default;
@@ -62,7 +73,7 @@ class Executor {
   /// Comes back as a TaskComputed.
   virtual void compute(ComputeStart compute) = 0;
   /// The run that an attempt is has ended; what it ended with comes back as an AttemptEnded.
-  virtual void collect(base::RunId run, model::TaskIndex task, int epoch, base::RunId child) = 0;
+  virtual void collect(ChildEnd end) = 0;
   /// The run has ended and nothing of it lives: what it left behind locally may go.
   virtual void finished(base::RunId run) = 0;
 };

@@ -11,6 +11,14 @@ namespace runtime {
 using base::RunId;
 using model::TaskIndex;
 
+namespace {
+
+model::Value output_of(const engine::TaskState& task) {
+  return task.status == model::TaskStatus::succeeded ? task.output : model::Value{};
+}
+
+}  // namespace
+
 // ---- rows ----
 
 store::EngineBatch Shard::build_batch() {
@@ -108,8 +116,8 @@ void Shard::drop_duplicate(LiveRun& run, const store::Duplicate& duplicate) {
 void Shard::perform(LiveRun& run) {
   for (const engine::Action& action : run.decision.actions) {
     if (auto* a = std::get_if<engine::StartAttempt>(&action))
-      executor_.start({context_of(run, a->task), a->attempt, a->epoch,
-                       run.state.tasks[a->task].iteration});
+      executor_.start(
+          {context_of(run, a->task), a->attempt, a->epoch, run.state.tasks[a->task].iteration});
     if (auto* a = std::get_if<engine::StopAttempt>(&action))
       executor_.stop(run.row.id, a->task, a->epoch);
     if (auto* a = std::get_if<engine::Compute>(&action)) compute(run, *a);
@@ -128,10 +136,12 @@ TaskContext Shard::context_of(const LiveRun& run, TaskIndex task) const {
   context.map_index = state.map_index;
   context.trigger_type = run.row.trigger_type;
   context.created_at = run.row.created_at;
+  context.created_by = run.row.created_by;
   context.depth = run.row.depth;
+  context.run_priority = run.row.priority;
   context.parameters = run.row.parameters;
   for (TaskIndex source : run.state.planned(task).reads)
-    context.outputs.push_back(run.state.tasks[source].output);
+    context.outputs.push_back(output_of(run.state.tasks[source]));
   if (state.iteration > 0) context.previous = state.output;
   context.run_status = run.state.status;
   context.run_failure = run.state.failure;
@@ -143,7 +153,7 @@ void Shard::compute(LiveRun& run, const engine::Compute& action) {
   if (action.what == engine::Compute::What::gathering) {
     const engine::Elements& elements = run.state.elements.at(action.task);
     for (TaskIndex i = elements.first; i < elements.first + elements.count; ++i)
-      start.elements.push_back(run.state.tasks[i].output);
+      start.elements.push_back(output_of(run.state.tasks[i]));
   }
   executor_.compute(std::move(start));
 }
@@ -153,8 +163,8 @@ void Shard::tell_parent(const store::LiveRunRow& child) {
   if (!child.parent) return;
   LiveRun* parent = find(*child.parent);
   if (parent == nullptr || parent->state.live_child_of(child.parent_task) != child.id) return;
-  executor_.collect(*child.parent, child.parent_task, parent->state.tasks[child.parent_task].epoch,
-                    child.id);
+  executor_.collect({child.org_id, *child.parent, child.parent_task,
+                     parent->state.tasks[child.parent_task].epoch, child.id});
 }
 
 void Shard::watch(LiveRun& run, Waiter waiter, base::Timestamp until) {

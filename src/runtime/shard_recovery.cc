@@ -150,8 +150,7 @@ base::Result<> Shard::recover_rows(RunId id) {
 // Attempts went down with the server, but for those that are runs: they hold what they held.
 void Shard::recover_run(LiveRun& run) {
   for (TaskIndex i = 0; i < run.state.tasks.size(); ++i)
-    if (run.state.live_child_of(i) && run.needs_admission(i))
-      admission_.hold(run.request_for(i));
+    if (run.state.live_child_of(i) && run.needs_admission(i)) admission_.hold(run.request_for(i));
   bool has_begun = run.state.started_at.has_value();
   bool is_limited = !run.row.concurrency_key.empty();
   if (has_begun && is_limited) admission_.hold(run.request_for_run());
@@ -163,7 +162,7 @@ void Shard::recover_run(LiveRun& run) {
 void Shard::collect_children(const LiveRun& run) {
   for (const auto& [task, child] : run.state.children)
     if (run.state.live_child_of(task) && !runs_.contains(child))
-      executor_.collect(run.row.id, task, run.state.tasks[task].epoch, child);
+      executor_.collect({run.row.org_id, run.row.id, task, run.state.tasks[task].epoch, child});
 }
 
 base::Result<> Shard::fail_damaged(RunId id, const base::Error& error) {

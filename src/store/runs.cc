@@ -152,6 +152,17 @@ base::Result<std::vector<LogLineRow>> read_log(Tx& tx, RunId run, LogPosition af
   return lines;
 }
 
+base::Result<std::optional<model::Value>> find_cached(Tx& tx, const std::string& org_id,
+                                                      const std::string& cache_key,
+                                                      base::Timestamp now) {
+  std::optional<model::Value> value;
+  TRY(tx.run(
+      "SELECT output FROM task_cache WHERE org_id = ?1 AND cache_key = ?2 AND expires_at > "
+      "?3",
+      {org_id, cache_key, now}, [&](const Row& row) { value = value_from_text(row.text(0)); }));
+  return value;
+}
+
 base::Result<std::optional<IdempotentRun>> find_idempotent_run(Tx& tx, const IdempotencyRow& key,
                                                                base::Timestamp now) {
   std::optional<IdempotentRun> found;

@@ -58,6 +58,11 @@ base::Result<std::vector<LogLineRow>> read_log(Tx& tx, base::RunId run, LogPosit
                                                std::optional<model::TaskIndex> task,
                                                std::size_t limit);
 
+/// The cached output of the key, unless its time is over.
+base::Result<std::optional<model::Value>> find_cached(Tx& tx, const std::string& org_id,
+                                                      const std::string& cache_key,
+                                                      base::Timestamp now);
+
 struct IdempotentRun {
   base::RunId run{};
   std::string body_hash;
