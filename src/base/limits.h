@@ -46,7 +46,7 @@ inline constexpr std::size_t expression_bytes_max = 4u << 10;
 inline constexpr std::size_t expression_depth_max = 128;  // parentheses, calls, operators in a row
 inline constexpr std::size_t expression_steps_max = 1'000'000;
 inline constexpr std::size_t expression_value_bytes_max = 64u << 20;  // built by one evaluation
-inline constexpr std::size_t template_expressions_max = 1000;  // `{{ }}` in one document
+inline constexpr std::size_t template_expressions_max = 1000;         // `{{ }}` in one document
 inline constexpr std::size_t regex_bytes_max = 1u << 10;
 inline constexpr std::size_t regex_memory_bytes_max = 256u << 10;  // compiled
 

@@ -1,6 +1,7 @@
 // Evaluates expressions for the conformance and differential tests: one JSON object a line in, one
-// out. {"expr", "variables": {name: <expression>}, "json": {name: <value>}, "declared": [name]}
-// becomes {"value": {<type>: <text>}} or {"error", "at": "compile" | "evaluate"}.
+// out. {"expr" or "expr_base64", "variables": {name: <expression>}, "json": {name: <value>},
+// "declared": [name]} becomes {"value": {<type>: <text>}} or {"error", "at": "compile" |
+// "evaluate"}.
 #include <cmath>
 #include <iostream>
 #include <string>
@@ -123,6 +124,12 @@ std::string answer_error(std::string_view at, const base::Error& error) {
   return out;
 }
 
+// Base64 where the text has characters that no JSON document may have.
+std::string expression(JsonView request) {
+  if (auto plain = request.find("expr")) return plain->string();
+  return model::cel::decode_base64(request.find("expr_base64")->string()).value_or("");
+}
+
 std::string answer(const std::string& line) {
   auto parsed = base::JsonDocument::parse(line);
   if (!parsed) return answer_error("request", parsed.error());
@@ -134,8 +141,7 @@ std::string answer(const std::string& line) {
   if (auto json = request.find("json"))
     for (JsonView::Member member : json->members())
       bindings.set(member.name.string(), Value::json(document, member.value));
-  auto program =
-      model::cel::compile(request.find("expr")->string(), {.variables = declared(request)});
+  auto program = model::cel::compile(expression(request), {.variables = declared(request)});
   if (!program) return answer_error("compile", program.error());
   model::cel::Budget budget;
   auto value = (*program)->evaluate(bindings, budget);

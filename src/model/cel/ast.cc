@@ -40,7 +40,7 @@ struct ChildHeight {
 
 ExprPtr make_expr(Expr::Node node, std::size_t offset) {
   std::size_t height = 1 + std::visit(ChildHeight{}, node);
-  return std::make_unique<Expr>(std::move(node), offset, height);
+  return ExprPtr(new Expr{std::move(node), offset, height});
 }
 
 }  // namespace model::cel

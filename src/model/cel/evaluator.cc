@@ -117,8 +117,10 @@ base::Result<Value> Evaluator::visit(const Expr& expr, const MapLiteral& node) {
   std::vector<Entry> entries;
   entries.reserve(node.entries.size());
   for (const auto& [key, value] : node.entries) {
-    Value key_value = TRY(read(*key));
-    TRY(add_entry(*key, entries, {std::move(key_value), TRY(evaluate(*value))}));
+    Entry entry;
+    entry.key = TRY(read(*key));
+    entry.value = TRY(evaluate(*value));
+    TRY(add_entry(*key, entries, std::move(entry)));
   }
   return Value::map(std::move(entries));
 }
@@ -210,7 +212,8 @@ base::Result<Value> Evaluator::collect(const Expr& expr, const Comprehension& no
     TRY(placed(expr, budget_.use_bytes(sizeof(Entry))));
     if (node.macro == Macro::map_values) {
       Value key = TRY(placed(expr, at.key().read(budget_)));
-      entries.push_back({std::move(key), TRY(evaluate(*node.result))});
+      Value value = TRY(evaluate(*node.result));
+      entries.push_back({std::move(key), std::move(value)});
     } else if (node.macro == Macro::map) {
       elements.push_back(TRY(evaluate(*node.result)));
     } else {

@@ -222,7 +222,9 @@ base::Result<ExprPtr> Parser::name(bool absolute) {
     if (name == "null") return make(Constant{Value()}, offset);
   }
   if (!TRY(skip("("))) return make(Name{std::move(name), absolute}, offset);
-  return make_call(Call{std::move(name), CallForm::function, TRY(arguments(")"))}, offset);
+  Call call{std::move(name), CallForm::function, {}};
+  call.arguments = TRY(arguments(")"));
+  return make_call(std::move(call), offset);
 }
 
 base::Result<ExprPtr> Parser::number(bool negative) {
@@ -243,7 +245,9 @@ base::Result<ExprPtr> Parser::number(bool negative) {
 base::Result<ExprPtr> Parser::list_literal() {
   std::size_t offset = token_.begin;
   TRY(expect("["));
-  return make(ListLiteral{TRY(arguments("]"))}, offset);
+  ListLiteral node;
+  node.elements = TRY(arguments("]"));
+  return make(std::move(node), offset);
 }
 
 base::Result<ExprPtr> Parser::map_literal() {

@@ -85,7 +85,8 @@ base::Result<Embedded> compile_embedded(std::shared_ptr<const std::string> text,
   auto root = Parser(window, begin).until_braces(end);
   if (!root && window.size() < text->size() && window.find(braces, begin) == std::string::npos)
     return at(window, begin, too_long());
-  ProgramPtr program = TRY(Compiler::check(std::move(text), TRY(std::move(root)), scope));
+  if (!root) return std::move(root).error();
+  ProgramPtr program = TRY(Compiler::check(std::move(text), std::move(*root), scope));
   return Embedded{std::move(program), end};
 }
 

@@ -22,9 +22,9 @@ base::Result<Value> ends_with(Arguments arguments, Budget&) {
 
 // With a pattern that is computed; one that is written down is compiled once, by the checker.
 base::Result<Value> matches(Arguments arguments, Budget& budget) {
-  constexpr std::size_t compile_steps = 100;
+  constexpr std::size_t compile_steps = 1000;
   const std::string& pattern = arguments[1].as_string();
-  TRY(budget.use_steps(compile_steps + pattern.size()));
+  TRY(budget.use_steps(compile_steps + 10 * pattern.size()));
   auto regex = TRY(Regex::compile(pattern));
   return Value::boolean(TRY(regex->matches(arguments[0].as_string(), budget)));
 }

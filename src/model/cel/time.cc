@@ -71,11 +71,12 @@ class Scanner {
   std::string_view rest_;
 };
 
+// With 3, 6 or 9 digits, as the JSON form of protobuf has it.
 std::string fraction(std::int64_t nanos) {
   if (nanos == 0) return "";
-  std::string digits = fmt::format(".{:09}", nanos);
-  digits.erase(digits.find_last_not_of('0') + 1);
-  return digits;
+  if (nanos % 1'000'000 == 0) return fmt::format(".{:03}", nanos / 1'000'000);
+  if (nanos % 1000 == 0) return fmt::format(".{:06}", nanos / 1000);
+  return fmt::format(".{:09}", nanos);
 }
 
 struct Clock {

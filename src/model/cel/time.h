@@ -32,9 +32,9 @@ std::optional<Duration> difference(Timestamp from, Timestamp to);
 std::optional<Timestamp> parse_timestamp(std::string_view text);
 /// "1h30m", "-1.5s", "10ms": decimal numbers with units h, m, s, ms, us, ns; or "0".
 std::optional<Duration> parse_duration(std::string_view text);
-/// "2009-02-13T23:31:30.5Z": UTC, as many digits of the fraction as it has.
+/// "2009-02-13T23:31:30.500Z": UTC, and no, 3, 6 or 9 digits of the fraction.
 std::string to_text(Timestamp value);
-/// Seconds: "5400s", "-1.5s".
+/// Seconds: "5400s", "-1.500s".
 std::string to_text(Duration value);
 
 /// Minutes east of UTC of "UTC", "+05:30", "-02:00" or "02:00"; nothing for another zone.
