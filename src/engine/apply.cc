@@ -288,8 +288,8 @@ class Step {
     const Elements& elements = state_.elements.at(mapped);
     if (elements.failed > planned(mapped).max_failures) {
       const TaskState& failed = task(i);
-      Failure failure{failed.failure->kind, fmt::format("element {}: {}", failed.map_index,
-                                                        failed.failure->message)};
+      Failure failure{failed.failure->kind,
+                      fmt::format("element {}: {}", failed.map_index, failed.failure->message)};
       cancel_elements(mapped);
       fail_task(mapped, TaskStatus::failed, std::move(failure));
     } else if (elements.open == 0) {

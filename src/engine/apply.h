@@ -46,9 +46,9 @@ struct AttemptReport {
   TaskIndex task;
   int epoch;
   bool succeeded;
-  Value output;         // when succeeded
-  Failure failure;      // when not
-  bool again = false;   // succeeded, and repeat_until is false
+  Value output;        // when succeeded
+  Failure failure;     // when not
+  bool again = false;  // succeeded, and repeat_until is false
 };
 /// The run that the attempt is has been created.
 struct ChildCreated {
@@ -77,9 +77,9 @@ struct ResumeRequested {};
 /// The state was folded from the store by a server that knows none of its attempts.
 struct Recovered {};
 
-using Event = std::variant<Reuse, Begin, SlotGranted, Computed, AttemptReport, ChildCreated,
-                           TimerFired, ApprovalDecided, CancelRequested, PauseRequested,
-                           ResumeRequested, Recovered>;
+using Event =
+    std::variant<Reuse, Begin, SlotGranted, Computed, AttemptReport, ChildCreated, TimerFired,
+                 ApprovalDecided, CancelRequested, PauseRequested, ResumeRequested, Recovered>;
 
 // ---- actions: what the runtime does once the facts are committed ----
 

@@ -241,8 +241,7 @@ class Fold {
     }
     --state_.open;
     if (model::is_failure(status) && !state_.first_failed) state_.first_failed = i;
-    for (const model::PlannedChild& child : state_.plan->tasks[i].children)
-      tell_child(child, t);
+    for (const model::PlannedChild& child : state_.plan->tasks[i].children) tell_child(child, t);
   }
 
   void end_element(TaskIndex mapped, TaskStatus status) {

@@ -35,8 +35,8 @@ struct TaskState {
   bool by_choice = false;  // SKIPPED, and nothing had failed
   int attempt = 0;
   int epoch = 0;
-  int recoveries = 0;                 // attempts lost so far
-  int iteration = 0;                  // iterations that have ended
+  int recoveries = 0;                   // attempts lost so far
+  int iteration = 0;                    // iterations that have ended
   std::uint32_t earlier_elsewhere = 0;  // of `earlier`, those of ended iterations
   std::uint32_t parents_open = 0;
   ParentEnds parents;

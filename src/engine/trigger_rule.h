@@ -11,9 +11,9 @@ namespace engine {
 /// skipped by choice, whatever its own end.
 struct ParentEnds {
   std::uint32_t succeeded = 0;
-  std::uint32_t failed = 0;   // failed or timed out
-  std::uint32_t chosen = 0;   // skipped by choice, or only reachable through such a task
-  std::uint32_t unmet = 0;    // skipped or cancelled because something else failed
+  std::uint32_t failed = 0;  // failed or timed out
+  std::uint32_t chosen = 0;  // skipped by choice, or only reachable through such a task
+  std::uint32_t unmet = 0;   // skipped or cancelled because something else failed
   bool operator==(const ParentEnds&) const = default;
 };
 
@@ -27,11 +27,11 @@ enum class Verdict {
 ///
 /// | rule        | runs when                                              | else                 |
 /// |-------------|--------------------------------------------------------|----------------------|
-/// | all_success | none failed or unmet, one succeeded; or no parents     | skip if any failed or unmet, else by choice |
-/// | none_failed | none failed or unmet                                   | skip                 |
-/// | all_done    | always                                                 |                      |
-/// | one_success | one succeeded                                          | as all_success       |
-/// | one_failed  | one failed                                             | by choice            |
+/// | all_success | none failed or unmet, one succeeded; or no parents     | skip if any failed or
+/// unmet, else by choice | | none_failed | none failed or unmet                                   |
+/// skip                 | | all_done    | always                                                 |
+/// | | one_success | one succeeded                                          | as all_success | |
+/// one_failed  | one failed                                             | by choice            |
 constexpr Verdict verdict(model::TriggerRule rule, const ParentEnds& ends) {
   const bool has_parents = ends.succeeded + ends.failed + ends.chosen + ends.unmet > 0;
   const bool went_wrong = ends.failed + ends.unmet > 0;

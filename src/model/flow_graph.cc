@@ -31,8 +31,7 @@ std::vector<std::size_t> FlowGraph::cycle() const {
                        [&](std::size_t parent) { return left_[parent] > 0; });
   }
   walk.erase(walk.begin(), std::find(walk.begin(), walk.end(), at));
-  std::reverse(walk.begin(), walk.end());
-  walk.insert(walk.begin(), at);
+  std::reverse(walk.begin() + 1, walk.end());
   return walk;
 }
 

@@ -159,8 +159,10 @@ std::span<const base::EnumName> enum_names(ExecutorName) {
 
 std::span<const base::EnumName> enum_names(ConcurrencyPolicy) {
   using P = ConcurrencyPolicy;
-  static constexpr auto names = std::to_array<base::EnumName>(
-      {{int(P::queue), "queue"}, {int(P::skip), "skip"}, {int(P::cancel_running), "cancel_running"}});
+  static constexpr auto names =
+      std::to_array<base::EnumName>({{int(P::queue), "queue"},
+                                     {int(P::skip), "skip"},
+                                     {int(P::cancel_running), "cancel_running"}});
   return names;
 }
 
@@ -220,44 +222,45 @@ namespace {
 
 std::vector<base::Field> description_fields() {
   using S = TaskSpec;
-  return {field<&S::id>("id", "unique in the flow").required().rule(base::name_rule),
-          field<&S::name>("name", "for people; the id when absent").length(0, 256),
-          field<&S::description>("description", "for people").length(0, limits::text_bytes_max),
-          field<&S::type>("type", "node type").required().length(1, 64),
-          field<&S::config>("config", "settings of the node type"),
-          field<&S::tags>("tags", "labels").length(0, tags_max),
-          field<&S::depends_on>("depends_on", "ids of the tasks it waits for")
-              .length(0, limits::tasks_max),
-          field<&S::inputs>("inputs", "input name to its source").length(0, 1000),
-          field<&S::when>("when", "CEL; false: SKIPPED by choice")
-              .length(1, limits::expression_bytes_max),
-          field<&S::trigger_rule>("trigger_rule", "when it runs, given its parents' ends")
-              .defaults_to("\"all_success\""),
-          field<&S::side_effect>("side_effect", "false: may be repeated freely")
-              .defaults_to("true")};
+  return {
+      field<&S::id>("id", "unique in the flow").required().rule(base::name_rule),
+      field<&S::name>("name", "for people; the id when absent").length(0, 256),
+      field<&S::description>("description", "for people").length(0, limits::text_bytes_max),
+      field<&S::type>("type", "node type").required().length(1, 64),
+      field<&S::config>("config", "settings of the node type"),
+      field<&S::tags>("tags", "labels").length(0, tags_max),
+      field<&S::depends_on>("depends_on", "ids of the tasks it waits for")
+          .length(0, limits::tasks_max),
+      field<&S::inputs>("inputs", "input name to its source").length(0, 1000),
+      field<&S::when>("when", "CEL; false: SKIPPED by choice")
+          .length(1, limits::expression_bytes_max),
+      field<&S::trigger_rule>("trigger_rule", "when it runs, given its parents' ends")
+          .defaults_to("\"all_success\""),
+      field<&S::side_effect>("side_effect", "false: may be repeated freely").defaults_to("true")};
 }
 
 std::vector<base::Field> attempt_fields() {
   using S = TaskSpec;
-  return {field<&S::retries>("retries", "further attempts after the first")
-              .range(0, limits::retries_max)
-              .defaults_to("0"),
-          field<&S::retry_delay_seconds>(
-              "retry_delay_seconds", "before each further attempt, default 0; of a list the last "
+  return {
+      field<&S::retries>("retries", "further attempts after the first")
+          .range(0, limits::retries_max)
+          .defaults_to("0"),
+      field<&S::retry_delay_seconds>("retry_delay_seconds",
+                                     "before each further attempt, default 0; of a list the last "
                                      "repeats"),
-          field<&S::retry_backoff>("retry_backoff", "growing delays, instead"),
-          field<&S::retry_jitter_factor>("retry_jitter_factor",
-                                         "the delay is drawn from [base, base*(1+factor))")
-              .range(0, 1)
-              .defaults_to("0"),
-          field<&S::retry_on>("retry_on",
-                              "kinds of failure that are retried: exit_code, timeout, http_5xx, "
-                              "http_429, connection, node_lost, exception:<Class>; all when absent")
-              .length(0, 100),
-          field<&S::timeout_seconds>("timeout_seconds", "limit of one attempt, above 0"),
-          field<&S::executor>("executor", "where it runs").defaults_to("\"local\""),
-          field<&S::execution_mode>("execution_mode", "how large its process may become")
-              .defaults_to("\"small\"")};
+      field<&S::retry_backoff>("retry_backoff", "growing delays, instead"),
+      field<&S::retry_jitter_factor>("retry_jitter_factor",
+                                     "the delay is drawn from [base, base*(1+factor))")
+          .range(0, 1)
+          .defaults_to("0"),
+      field<&S::retry_on>("retry_on",
+                          "kinds of failure that are retried: exit_code, timeout, http_5xx, "
+                          "http_429, connection, node_lost, exception:<Class>; all when absent")
+          .length(0, 100),
+      field<&S::timeout_seconds>("timeout_seconds", "limit of one attempt, above 0"),
+      field<&S::executor>("executor", "where it runs").defaults_to("\"local\""),
+      field<&S::execution_mode>("execution_mode", "how large its process may become")
+          .defaults_to("\"small\"")};
 }
 
 std::vector<base::Field> flow_control_fields() {
@@ -305,10 +308,10 @@ const Fields& TaskSpec::fields() {
 const Fields& EdgeSpec::fields() {
   using S = EdgeSpec;
   static const Fields fields(
-      "EdgeSpec", {field<&S::source>("source", "id of the earlier task").required(),
-                   field<&S::target>("target", "id of the later task").required(),
-                   field<&S::label>("label", "of a branch: the choice that takes this edge")
-                       .length(1, 128)});
+      "EdgeSpec",
+      {field<&S::source>("source", "id of the earlier task").required(),
+       field<&S::target>("target", "id of the later task").required(),
+       field<&S::label>("label", "of a branch: the choice that takes this edge").length(1, 128)});
   return fields;
 }
 

@@ -43,7 +43,7 @@ std::string canonical(JsonView value) {
 }  // namespace
 
 void check_parameter(const ParameterSpec& parameter, JsonView value, const Path& path,
-                 FieldErrors& errors) {
+                     FieldErrors& errors) {
   if (!matches_type(value, parameter.type)) {
     errors.add(path, fmt::format("must be of type {}, not {}", base::name_of(parameter.type),
                                  with_article(value.type())));

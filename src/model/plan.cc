@@ -13,8 +13,8 @@ base::Duration seconds(double value) {
   return std::chrono::duration_cast<base::Duration>(std::chrono::duration<double>(value));
 }
 
-PlannedInput plan_input(const std::string& name, const InputSource& source,
-                        cel::ProgramPtr program, const Index& index) {
+PlannedInput plan_input(const std::string& name, const InputSource& source, cel::ProgramPtr program,
+                        const Index& index) {
   using Kind = PlannedInput::Kind;
   if (program) return {name, Kind::expression, "", {}, std::move(program)};
   if (source.parameter) return {name, Kind::parameter, *source.parameter, {}, nullptr};
@@ -59,12 +59,10 @@ class Planner {
     task.config = spec.config.text;
     auto config = base::JsonDocument::parse(spec.config.text);
     base::FieldErrors none;  // it has passed its check
-    task.expressions =
-        compile_expressions(spec, *task.type, (*config)->root(), base::Path{}, none);
+    task.expressions = compile_expressions(spec, *task.type, (*config)->root(), base::Path{}, none);
     for (const auto& [name, source] : spec.inputs)
-      task.inputs.push_back(
-          plan_input(name, source, source.expression ? task.expressions.inputs.at(name) : nullptr,
-                     index_));
+      task.inputs.push_back(plan_input(
+          name, source, source.expression ? task.expressions.inputs.at(name) : nullptr, index_));
     for (const std::string& parent : spec.depends_on) task.parents.push_back(index_.at(parent));
     task.trigger_rule = spec.trigger_rule;
     plan_attempts(spec, task);

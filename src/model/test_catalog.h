@@ -37,9 +37,9 @@ struct TestBranchConfig {
   std::optional<std::string> otherwise;
   static const base::Fields& fields() {
     using S = TestBranchConfig;
-    static const base::Fields fields("TestBranchConfig",
-                                     {base::field<&S::choices>("choices", ""),
-                                      base::field<&S::otherwise>("otherwise", "")});
+    static const base::Fields fields(
+        "TestBranchConfig",
+        {base::field<&S::choices>("choices", ""), base::field<&S::otherwise>("otherwise", "")});
     return fields;
   }
 };
@@ -57,8 +57,14 @@ inline NodeCatalog test_catalog() {
   static constexpr std::array<NodeTypeInfo, 6> types{
       {{"instant", "", false, TestInstantConfig::fields, instant},
        {"process", "", true, TestProcessConfig::fields, check_test_config<TestProcessConfig>},
-       {"branch", "", false, TestBranchConfig::fields, check_test_config<TestBranchConfig>,
-        NodeKind::branch, {}, test_choices},
+       {"branch",
+        "",
+        false,
+        TestBranchConfig::fields,
+        check_test_config<TestBranchConfig>,
+        NodeKind::branch,
+        {},
+        test_choices},
        {"delay", "", false, TestInstantConfig::fields, instant, NodeKind::delay},
        {"approval", "", false, TestInstantConfig::fields, instant, NodeKind::approval},
        {"subflow", "", false, TestInstantConfig::fields, instant, NodeKind::subflow}}};

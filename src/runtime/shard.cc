@@ -90,8 +90,8 @@ base::Result<> Shard::make_room(const store::LiveRunRow& row, const model::Plan&
   std::size_t limit = *plan.concurrency_limit;
   if (places.size() < limit) return {};
   if (plan.concurrency_policy == model::ConcurrencyPolicy::skip)
-    return base::conflict(fmt::format(
-        "the flow allows {} runs at a time and its concurrency_policy is skip", limit));
+    return base::conflict(
+        fmt::format("the flow allows {} runs at a time and its concurrency_policy is skip", limit));
   std::size_t excess = places.size() + 1 - limit;
   for (const Admission::Place& place : places) {
     LiveRun* older = find(place.run);
@@ -290,9 +290,8 @@ void Shard::stop_child(LiveRun& run, const engine::StopAttempt& action) {
   std::optional<RunId> id = run.state.live_child_of(action.task);
   LiveRun* child = id ? find(*id) : nullptr;
   if (child != nullptr)
-    apply(*child, engine::CancelRequested{
-                      fmt::format("task {} of {} was ended", run.name_of(action.task),
-                                  to_string(run.row.id))});
+    apply(*child, engine::CancelRequested{fmt::format(
+                      "task {} of {} was ended", run.name_of(action.task), to_string(run.row.id))});
 }
 
 void Shard::grant_places() {

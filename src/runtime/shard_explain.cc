@@ -108,8 +108,8 @@ Reason Shard::explain_pending(const LiveRun& run, TaskIndex i, Reason reason) co
     const engine::Elements& elements = run.state.elements.at(task.planned);
     if (i >= elements.first + elements.fed) {
       reason.code = Code::max_parallel;
-      reason.message = fmt::format("{} elements of its task may run at a time",
-                                   planned.elements_parallel_max);
+      reason.message =
+          fmt::format("{} elements of its task may run at a time", planned.elements_parallel_max);
       return reason;
     }
   }
@@ -134,17 +134,17 @@ Reason Shard::explain_queued(const LiveRun& run, TaskIndex i, Reason reason) con
   std::vector<Admission::Place> of_key = admission_.key_holders(request->key);
   if (!request->key.empty() && of_key.size() >= request->limit) {
     reason.code = Code::concurrency_limit;
-    reason.message = fmt::format("{} attempts of the task may run at a time within its "
-                                 "concurrency key",
-                                 request->limit);
+    reason.message = fmt::format(
+        "{} attempts of the task may run at a time within its "
+        "concurrency key",
+        request->limit);
     reason.holders = holders(run, of_key);
     return reason;
   }
   reason.code = Code::slot;
-  reason.message =
-      holding_starts_
-          ? "the server is stopping; it goes on after the restart"
-          : fmt::format("all {} slots of the machine are taken", admission_.slots());
+  reason.message = holding_starts_
+                       ? "the server is stopping; it goes on after the restart"
+                       : fmt::format("all {} slots of the machine are taken", admission_.slots());
   reason.holders = holders(run, admission_.slot_holders());
   return reason;
 }

@@ -24,16 +24,15 @@ std::optional<std::int64_t> optional_number(std::optional<RunId> id) {
 }
 
 base::Result<> insert_live(Tx& tx, const LiveRunRow& run) {
-  TRY(
-      tx.run("INSERT INTO run_live (run_id, org_id, flow_name, flow_version, status, trigger_type, "
-             "parameters, created_by, owner_node, created_at, started_at, priority, "
-             "concurrency_key, parent_run, parent_task, depth, rerun_of) "
-             "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, 0, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)",
-             {number(run.id), run.org_id, run.flow_name, run.flow_version,
-              base::name_of(run.status), run.trigger_type, value_text(run.parameters),
-              run.created_by, run.created_at, run.started_at, run.priority, run.concurrency_key,
-              optional_number(run.parent), run.parent_task, run.depth,
-              optional_number(run.rerun_of)}));
+  TRY(tx.run(
+      "INSERT INTO run_live (run_id, org_id, flow_name, flow_version, status, trigger_type, "
+      "parameters, created_by, owner_node, created_at, started_at, priority, "
+      "concurrency_key, parent_run, parent_task, depth, rerun_of) "
+      "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, 0, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)",
+      {number(run.id), run.org_id, run.flow_name, run.flow_version, base::name_of(run.status),
+       run.trigger_type, value_text(run.parameters), run.created_by, run.created_at, run.started_at,
+       run.priority, run.concurrency_key, optional_number(run.parent), run.parent_task, run.depth,
+       optional_number(run.rerun_of)}));
   if (run.rerun_of)
     TRY(tx.run("INSERT INTO reruns (rerun_of, run_id) VALUES (?1, ?2)",
                {number(*run.rerun_of), number(run.id)}));
@@ -95,8 +94,7 @@ base::Result<> insert_finished(Tx& tx, const FinishedRunRow& run) {
     TRY(tx.run("INSERT INTO run_tasks (run_id, chunk, tasks) VALUES (?1, ?2, ?3)",
                {number(run.run), i, run.task_chunks[i]}));
   TRY(tx.run("DELETE FROM run_live WHERE run_id = ?1", {number(run.run)}));
-  if (run.had_approvals)
-    TRY(tx.run("DELETE FROM approvals WHERE run_id = ?1", {number(run.run)}));
+  if (run.had_approvals) TRY(tx.run("DELETE FROM approvals WHERE run_id = ?1", {number(run.run)}));
   // A longer journal is deleted by later batches: rows without a live run mean nothing.
   if (run.journal_rows <= static_cast<std::int64_t>(base::limits::finish_journal_rows_max))
     TRY(tx.run("DELETE FROM journal WHERE run_id = ?1", {number(run.run)}));
