@@ -58,13 +58,13 @@ void Client::created(int number, std::size_t index, const std::optional<store::I
   if (auto found = waiting_.find(number); found != waiting_.end()) found->second.run = result->run;
 }
 
-runtime::CancelRun Client::cancel(RunId run) {
+runtime::ControlRun Client::cancel(RunId run) {
   int number = ++numbers_;
   open_.insert(number);
   cancels_asked_.insert(run);
-  runtime::CancelRun message;
+  runtime::ControlRun message;
   message.run = run;
-  message.reason = "enough";
+  message.event = engine::CancelRequested{"enough"};
   message.audit.audit_id = fmt::format("aud_{}", number);
   message.reply = [=, this](base::Result<> result) { cancelled(number, run, result); };
   return message;

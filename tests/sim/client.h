@@ -37,7 +37,7 @@ class Client {
   };
 
   runtime::CreateRun create(const PlannedAction& action);
-  runtime::CancelRun cancel(RunId run);
+  runtime::ControlRun cancel(RunId run);
   runtime::WatchRun watch(RunId run, base::Duration wait);
   runtime::Waiter waiter(int number);
   void created(int number, std::size_t index, const std::optional<store::IdempotencyRow>& key,

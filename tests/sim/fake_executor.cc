@@ -7,11 +7,11 @@ namespace sim {
 void FakeExecutor::start(runtime::AttemptStart start) {
   check_start(start);
   ++started_;
-  Key key{start.run, start.task, start.epoch};
-  Outcome outcome = script_.outcome(start.run, start.task, start.attempt);
-  trace_("  start {} {} {}.{} for {} ms: {}", to_string(start.run),
-         start.plan->tasks[start.task].id, start.attempt, start.epoch,
-         outcome.duration / std::chrono::milliseconds(1),
+  const runtime::TaskContext& context = start.context;
+  Key key{context.run, context.task, start.epoch};
+  Outcome outcome = script_.outcome(context.run, context.task, start.attempt);
+  trace_("  start {} {} {}.{} for {} ms: {}", to_string(context.run), context.planned_task().id,
+         start.attempt, start.epoch, outcome.duration / std::chrono::milliseconds(1),
          outcome.succeeds ? "success" : outcome.kind);
   Attempt& attempt = attempts_[key];
   attempt.start = std::move(start);
@@ -20,19 +20,19 @@ void FakeExecutor::start(runtime::AttemptStart start) {
 }
 
 void FakeExecutor::check_start(const runtime::AttemptStart& start) const {
-  const std::string name = to_string(start.run) + " " + start.plan->tasks[start.task].id;
-  if (!ledger_.is_live(start.run, start.task, start.epoch))
+  const runtime::TaskContext& context = start.context;
+  const std::string name = to_string(context.run) + " " + context.planned_task().id;
+  if (!ledger_.is_live(context.run, context.task, start.epoch))
     violate("{}: attempt {} starts without a commit", name, start.epoch);
   for (const auto& [key, other] : attempts_)
-    if (std::get<0>(key) == start.run && std::get<1>(key) == start.task &&
+    if (std::get<0>(key) == context.run && std::get<1>(key) == context.task &&
         other.ends_at > clock_.now())
       violate("{}: attempt {} starts while {} is alive", name, start.epoch, std::get<2>(key));
-  std::size_t at = 0;
-  for (const model::PlannedInput& input : start.plan->tasks[start.task].inputs)
-    for (TaskIndex source : input.sources)
-      if (at >= start.sources.size() ||
-          start.sources[at++] != ledger_.find(start.run)->tasks[source].output)
-        violate("{}: input {} is not the output of its source", name, input.name);
+  const std::vector<TaskIndex>& reads = context.planned_task().reads;
+  if (context.outputs.size() != reads.size()) violate("{}: outputs are missing", name);
+  for (std::size_t i = 0; i < reads.size(); ++i)
+    if (context.outputs[i] != ledger_.find(context.run)->tasks[reads[i]].output)
+      violate("{}: output {} is not that of its source", name, i);
 }
 
 runtime::LogChunk FakeExecutor::next_chunk(Attempt& attempt) {
@@ -44,8 +44,8 @@ void FakeExecutor::plan_messages(Attempt& attempt, const Outcome& outcome) {
   base::Timestamp at = clock_.now();
   for (int i = 0; i < outcome.log_chunks; ++i) {
     at = std::min(at + delay(200), attempt.ends_at);
-    attempt.messages.emplace_back(
-        at, runtime::AttemptLog{start.run, start.task, start.epoch, next_chunk(attempt)});
+    attempt.messages.emplace_back(at, runtime::AttemptLog{start.context.run, start.context.task,
+                                                          start.epoch, next_chunk(attempt)});
   }
   add_end(attempt, outcome);
 }
@@ -53,11 +53,11 @@ void FakeExecutor::plan_messages(Attempt& attempt, const Outcome& outcome) {
 void FakeExecutor::add_end(Attempt& attempt, const Outcome& outcome) {
   const runtime::AttemptStart& start = attempt.start;
   runtime::AttemptEnded ended;
-  ended.run = start.run;
-  ended.report = {start.task, start.epoch, outcome.succeeds, {}, {}};
+  ended.run = start.context.run;
+  ended.report = {start.context.task, start.epoch, outcome.succeeds, {}, {}};
   if (outcome.succeeds) {
     ended.report.output =
-        model::Value::inline_json(fmt::format("\"{}.{}\"", start.task, start.attempt));
+        model::Value::inline_json(fmt::format("\"{}.{}\"", start.context.task, start.attempt));
   } else {
     ended.report.failure = {outcome.kind, "scripted"};
   }
@@ -92,6 +92,14 @@ void FakeExecutor::stop(RunId run, TaskIndex task, int epoch) {
 bool FakeExecutor::goes_on(const Key& key) const {
   auto found = attempts_.find(key);
   return found != attempts_.end() && !found->second.stopped && found->second.ends_at > clock_.now();
+}
+
+void FakeExecutor::compute(runtime::ComputeStart) {
+  violate("nothing is to be evaluated yet");
+}
+
+void FakeExecutor::collect(runtime::ChildEnd) {
+  violate("no run has a child yet");
 }
 
 void FakeExecutor::finished(RunId run) {

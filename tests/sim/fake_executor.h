@@ -30,6 +30,8 @@ class FakeExecutor : public runtime::Executor {
 
   void start(runtime::AttemptStart start) override;
   void stop(RunId run, TaskIndex task, int epoch) override;
+  void compute(runtime::ComputeStart start) override;
+  void collect(runtime::ChildEnd end) override;
   void finished(RunId run) override;
 
   /// When the next message comes, if any.

@@ -67,6 +67,10 @@ class Checker {
     if (run_.decided) violate("a run is decided twice");
     run_.decided = f.status;
   }
+  template <class F>
+  void operator()(const F&) {
+    violate("a fact that no workload causes yet");
+  }
 
  private:
   [[noreturn]] void fail(TaskIndex i, std::string_view what) {

@@ -145,9 +145,10 @@ void World::check_memory() {
   if (shard_->live_runs() != store_.live().size())
     violate("the shard has {} runs, the store {}", shard_->live_runs(), store_.live().size());
   for (const auto& [id, live] : store_.live()) {
-    const engine::RunState* memory = shard_->state_of(id);
+    const runtime::LiveRun* in_memory = shard_->live_run(id);
     const engine::RunState& folded = ledger_.find(id)->folded;
-    if (memory == nullptr) violate("{} lives in the store only", to_string(id));
+    if (in_memory == nullptr) violate("{} lives in the store only", to_string(id));
+    const engine::RunState* memory = &in_memory->state;
     bool same = memory->tasks == folded.tasks && memory->status == folded.status &&
                 memory->failure == folded.failure && memory->started_at == folded.started_at &&
                 memory->decided_at == folded.decided_at &&
@@ -166,7 +167,7 @@ void World::check_memory() {
 void World::check_slots() {
   std::size_t live = 0, queued = 0;
   for (const auto& [id, row] : store_.live()) {
-    const engine::RunState& state = *shard_->state_of(id);
+    const engine::RunState& state = shard_->live_run(id)->state;
     for (TaskIndex i = 0; i < state.tasks.size(); ++i) {
       queued += state.tasks[i].status == TaskStatus::queued;
       if (!state.tasks[i].live || !state.plan->tasks[i].type->needs_slot) continue;
@@ -189,7 +190,7 @@ void World::check_slots() {
 void World::check_work() {
   std::optional<base::Timestamp> wake = shard_->next_wake();
   if (wake && *wake <= clock_.time) return;  // after a start the timers are still to fire
-  for (const auto& [id, row] : store_.live()) check_run(*shard_->state_of(id));
+  for (const auto& [id, row] : store_.live()) check_run(shard_->live_run(id)->state);
 }
 
 void World::check_run(const engine::RunState& run) {
@@ -202,8 +203,7 @@ void World::check_run(const engine::RunState& run) {
   for (TaskIndex i = 0; i < run.tasks.size(); ++i) {
     const engine::TaskState& task = run.tasks[i];
     bool waits = task.status == TaskStatus::pending && task.parents_open == 0;
-    bool retries =
-        task.status == TaskStatus::retrying && !task.live && task.wake_at <= clock_.time;
+    bool retries = task.status == TaskStatus::retrying && !task.live && task.wake_at <= clock_.time;
     if ((waits || retries) && run.active < plan.max_parallel)
       violate("{} task {} could start and does not", to_string(run.id), plan.tasks[i].id);
     if (task.live && !task.stopping && is_over(plan.tasks[i].timeout, task.attempt_started_at))
