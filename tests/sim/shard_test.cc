@@ -87,7 +87,7 @@ class ShardTest : public testing::Test {
 
   VirtualClock clock;
   Trace trace{false};
-  Ledger ledger;
+  Ledger ledger{Script{}};
   MemoryStore store{ledger, trace};
   NotingExecutor executor;
   bool failing = false;
