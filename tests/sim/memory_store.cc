@@ -157,17 +157,29 @@ base::Result<std::optional<RunId>> MemoryStore::last_run() {
   return last;
 }
 
+base::Result<> MemoryStore::fail_read() {
+  if (fault(0) != CommitFault::fails) return {};
+  ++failures_;
+  trace_("  a read fails");
+  return base::unavailable("the disk does not answer");
+}
+
 base::Result<std::optional<store::StoredRun>> MemoryStore::load_run(RunId id) {
-  if (fault(0) == CommitFault::fails) {
-    ++failures_;
-    trace_("  a read fails");
-    return base::unavailable("the disk does not answer");
-  }
+  TRY(fail_read());
   auto found = live_.find(id);
   if (found == live_.end()) return std::optional<store::StoredRun>();
   store::StoredRun stored{found->second.row, {}, found->second.last_seq};
   for (const auto& [seq, facts] : found->second.journal) stored.journal.push_back(facts);
   return std::optional(std::move(stored));
+}
+
+base::Result<std::optional<store::Duplicate>> MemoryStore::find_key(
+    const store::IdempotencyRow& key) {
+  TRY(fail_read());
+  const store::IdempotencyRow* holder = holder_of(key);
+  if (holder == nullptr) return std::optional<store::Duplicate>();
+  return std::optional(
+      store::Duplicate{{}, holder->run, holder->body_hash == key.body_hash});
 }
 
 base::Result<std::string> MemoryStore::load_spec(const std::string&, const std::string& flow_name,

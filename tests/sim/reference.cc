@@ -139,10 +139,10 @@ class Reference {
     bool is_element = records_[i].map_index >= 0;
     const model::PlannedTask& task = planned(i);
     if (is_element ? task.decides_elements : task.decides) {
-      if (!verdicts.runs) fail(i, "though `when` is false");
       if (verdicts.fails)
         return expect(i, is_failure(i) && records_[i].failure->kind == "expression",
                       "though its expressions fail");
+      if (!verdicts.runs) fail(i, "though `when` is false");
     }
     if (task.map_over && !is_element) return check_mapped(i, verdicts);
     if (task.type->kind == NodeKind::branch)
