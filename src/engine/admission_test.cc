@@ -8,13 +8,13 @@ namespace {
 Admission::Place place(int run, model::TaskIndex task = 0) {
   return {base::RunId(run), task};
 }
-Admission::Request asks(int run, const std::string& org = "org") {
-  return {.place = place(run), .org_id = org};
+Admission::Request asks(int run, int since = 0) {
+  return {.place = place(run), .org_id = "org", .since = base::from_us(since)};
 }
 
 TEST(Admission, GrantsInOrderOfAgeWithinTheSlots) {
   Admission admission(2);
-  for (int i = 1; i <= 4; ++i) admission.request(asks(5 - i));
+  for (int i = 1; i <= 4; ++i) admission.request(asks(5 - i, i));
   EXPECT_EQ(admission.grant(), place(4));
   EXPECT_EQ(admission.grant(), place(3));
   EXPECT_EQ(admission.grant(), std::nullopt);
@@ -47,10 +47,10 @@ TEST(Admission, WithdrawnPlacesAreNotGranted) {
 
 TEST(Admission, AskingAnewIsANewAge) {
   Admission admission(1);
-  admission.request(asks(1));
-  admission.request(asks(2));
+  admission.request(asks(1, 1));
+  admission.request(asks(2, 2));
   admission.release(place(1));
-  admission.request(asks(1));
+  admission.request(asks(1, 3));
   EXPECT_EQ(admission.grant(), place(2));
   admission.release(place(2));
   EXPECT_EQ(admission.grant(), place(1));

@@ -141,6 +141,7 @@ class Checker {
     if (!needs_admission(f.task)) fail(f.task, "waits for nothing it needs");
     if (run_.tasks[f.task].queued) fail(f.task, "is queued twice");
     run_.tasks[f.task].queued = true;
+    run_.tasks[f.task].retry_at.reset();
   }
   void operator()(const AttemptStarted& f) {
     expect_startable(f.task);

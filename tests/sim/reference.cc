@@ -26,7 +26,7 @@ class Reference {
       if (!plan_.tasks[i].hook) failed_ |= is_failure(i);
     bool is_cancelled = row_.status == RunStatus::cancelled;
     timed_out_ = row_.failure && row_.failure->message.starts_with("the run took longer");
-    if (timed_out_ && !(plan_.timeout && row_.finished_at >= *row_.started_at + *plan_.timeout))
+    if (timed_out_ && !(plan_.timeout && run_.decided_at >= *row_.started_at + *plan_.timeout))
       fail("timed out before its time");
     is_cut_ = is_cancelled || timed_out_;
     find_elements();
