@@ -244,6 +244,7 @@ TEST_F(ShardTest, ARestartFailsADamagedRunAndGoesOnWithTheOthers) {
   RunId damaged = run;
   step(create());
   store.damage(damaged);
+  ledger.recovering = true;
   runtime::Shard after(store, executor, clock, model::test_catalog(), {1, 0});
   ASSERT_TRUE(after.recover());
   EXPECT_EQ(store.finished().at(damaged).status, RunStatus::failed);
@@ -256,6 +257,7 @@ TEST_F(ShardTest, IdsGrowOverARestartWhenTheClockWasSetBack) {
   step(create());
   RunId before = run;
   clock.time -= 1h;
+  ledger.recovering = true;
   runtime::Shard after(store, executor, clock, model::test_catalog(), {1, 0});
   ASSERT_TRUE(after.recover());
   std::vector<Message> messages;
