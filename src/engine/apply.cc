@@ -186,7 +186,7 @@ class Step {
     const TaskState& t = task(i);
     bool retries = t.status == TaskStatus::retrying;
     if (t.live || !(retries || t.status == TaskStatus::pending))
-      return;                                            // ended or started since it became ready
+      return;  // ended or started since it became ready
     if (retries && now_ < *t.wake_at) return set_retry_timer(i);  // the clock was set back
     if (!t.decided && decides(i)) return act(Compute{i, Compute::What::decision});
     if (planned(i).type->needs_slot || is_limited(i)) {

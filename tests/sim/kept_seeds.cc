@@ -14,6 +14,7 @@ std::span<const KeptSeed> kept_seeds() {
       {107, "the clock was set back between the end of a delay and the next attempt"},
       {125, "a restart ended a sub-flow first and then took its new attempt for a lost one"},
       {319, "the clock was set back between a run's decision and its end"},
+      {52168, "the clock was set back between the end of a hook and that of its run"},
       {1131, "two runs with one Idempotency-Key in one step, of which the first was refused"},
   };
   return seeds;

@@ -117,7 +117,8 @@ int main(int argc, char** argv) {
   }
   std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - begin;
   fmt::print(
-      "{} failed; {} runs, {} of them children; {} attempts, {} evaluations, {} approvals; {} steps, "
+      "{} failed; {} runs, {} of them children; {} attempts, {} evaluations, {} approvals; {} "
+      "steps, "
       "{} commits, {} of them failed, {} crashes; {:.1f} s\n",
       failed, totals.runs, totals.children, totals.attempts, totals.computes, totals.approvals,
       totals.steps, totals.commits, totals.failed_commits, totals.crashes, seconds.count());
