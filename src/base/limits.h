@@ -76,6 +76,9 @@ inline constexpr std::size_t hooks_max = 100;              // of one kind
 inline constexpr auto hooks_timeout = 10min;               // from the decision to their end
 inline constexpr int subflow_depth_max = 10;               // runs started by runs
 inline constexpr std::size_t explained_tasks_max = 1000;   // in GET /runs/{run_id}/why
+inline constexpr std::size_t bulk_runs_max = 200;          // cancelled or repeated by one request
+inline constexpr std::size_t search_rows_max = 10'000;     // read for one page of a search
+inline constexpr std::size_t stats_buckets_max = 1000;
 inline constexpr std::size_t explained_holders_max = 100;  // likewise, of each
 
 // Processes and logs

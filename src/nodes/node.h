@@ -48,7 +48,7 @@ struct Wait {
   // Of an approval.
   std::string message = {};
   std::vector<std::string> assignees = {};
-  std::string form = "{}";
+  std::string form = "[]";
 };
 
 struct NodeType {
