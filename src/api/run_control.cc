@@ -212,7 +212,8 @@ Reply control_run(const Call& call, base::RunId id, engine::Event event, std::st
                }};
 }
 
-// In approvals.cc, reruns.cc and run_search.cc.
+// In run_events.cc, approvals.cc, reruns.cc and run_search.cc.
+void add_event_routes(std::vector<Route>& routes);
 void add_approval_routes(std::vector<Route>& routes);
 void add_rerun_routes(std::vector<Route>& routes);
 void add_search_routes(std::vector<Route>& routes);
@@ -263,6 +264,7 @@ std::vector<Route> routes() {
 
 Category run_control_category() {
   Category category{"Run control", "Looking into runs and steering them", routes()};
+  add_event_routes(category.routes);
   add_approval_routes(category.routes);
   add_rerun_routes(category.routes);
   add_search_routes(category.routes);

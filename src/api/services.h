@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/random.h"
 #include "runtime/plan_cache.h"
+#include "runtime/run_feed.h"
 #include "runtime/run_loop.h"
 #include "runtime/work_pool.h"
 #include "store/objects.h"
@@ -19,6 +20,7 @@ struct Services {
   auth::Authenticator& authenticator;
   auth::RateLimit& rate_limit;
   runtime::RunLoop& loop;
+  runtime::RunFeed& feed;
   runtime::WorkPool& pool;
   runtime::PlanCache& plans;
   model::NodeCatalog catalog;
