@@ -212,10 +212,11 @@ Reply control_run(const Call& call, base::RunId id, engine::Event event, std::st
                }};
 }
 
-// In run_events.cc, approvals.cc, reruns.cc and run_search.cc.
+// In run_events.cc, approvals.cc, reruns.cc, run_failures.cc and run_search.cc.
 void add_event_routes(std::vector<Route>& routes);
 void add_approval_routes(std::vector<Route>& routes);
 void add_rerun_routes(std::vector<Route>& routes);
+void add_failure_routes(std::vector<Route>& routes);
 void add_search_routes(std::vector<Route>& routes);
 
 namespace {
@@ -267,6 +268,7 @@ Category run_control_category() {
   add_event_routes(category.routes);
   add_approval_routes(category.routes);
   add_rerun_routes(category.routes);
+  add_failure_routes(category.routes);
   add_search_routes(category.routes);
   return category;
 }

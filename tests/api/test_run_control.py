@@ -34,8 +34,16 @@ def finished(client, run_id):
     return eventually(look)
 
 
+ROUTES = {
+    "cancel": "POST /runs/{run_id}/cancel",
+    "pause": "POST /runs/{run_id}/pause",
+    "resume": "POST /runs/{run_id}/resume",
+    "rerun": "POST /runs/{run_id}/rerun",
+}
+
+
 def post(client, run_id, what, status=200, **body):
-    return client.call("POST /runs/{run_id}/" + what, status, path={"run_id": run_id}, body=body)
+    return client.call(ROUTES[what], status, path={"run_id": run_id}, body=body)
 
 
 # ---- pause and resume ----
