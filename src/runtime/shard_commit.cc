@@ -59,7 +59,7 @@ void Shard::collect_finished(LiveRun& run, store::EngineBatch& batch) {
   row.had_approvals = run.had_approvals;
   if (state.status != model::RunStatus::failed) return;
   const model::Failure* failure = &*state.failure;
-  if (state.first_failed && failure->kind != "timeout") {
+  if (state.first_failed && *failure == engine::failure_by(state, *state.first_failed)) {
     row.failed_task = state.planned(*state.first_failed).id;
     failure = &*state.tasks[*state.first_failed].failure;
   }
