@@ -6,11 +6,13 @@
 #include <string>
 #include <unordered_map>
 
+#include "auth/accounts.h"
 #include "auth/authenticator.h"
 #include "auth/rate_limit.h"
 #include "base/clock.h"
 #include "base/random.h"
 #include "base/thread_safety.h"
+#include "exec/process.h"
 #include "model/plan.h"
 #include "runtime/run_loop.h"
 #include "runtime/work_pool.h"
@@ -50,6 +52,8 @@ struct Services {
   model::NodeCatalog catalog;
   base::Clock& clock;
   base::Random& random;
+  const exec::Isolation& isolation;  // of the attempts on this machine
+  auth::Tenancy tenancy;             // whether there may be further organizations
 };
 
 }  // namespace api

@@ -35,12 +35,15 @@ void ask_each(const std::vector<pid_t>& pids) {
 }
 }  // namespace
 
-AttemptTable::AttemptTable(const base::Clock& clock, std::string marker_prefix)
-    : clock_(clock), marker_prefix_(std::move(marker_prefix)) {}
+AttemptTable::AttemptTable(const base::Clock& clock, Options options)
+    : clock_(clock), options_(std::move(options)), launcher_(options_.privileges) {}
 
 void AttemptTable::start(const Request& request) {
   ProcessId id = request.header.id;
-  auto outcome = launcher_.launch(request, fmt::format("{}{}{}", marker_name, marker_prefix_, id));
+  std::string marker;
+  if (!options_.marker_prefix.empty())
+    marker = fmt::format("{}{}{}", marker_name, options_.marker_prefix, id);
+  auto outcome = launcher_.launch(request, marker);
   if (outcome.pid < 0) {
     reports_.push_back(Report{ReportKind::not_started, outcome.stage, id, outcome.error});
     return;
@@ -137,13 +140,14 @@ void AttemptTable::adopt(pid_t pid, const ProcessStat& stat) {
 }
 
 ProcessId AttemptTable::owner_of(pid_t pid, const ProcessStat& stat) const {
+  if (attempts_.size() == 1) return attempts_.begin()->first;
   auto session = sessions_.find(stat.session);
   if (session != sessions_.end()) return session->second;
   // In the middle of execve a process shows no environment. The SIGSTOP it was sent takes hold only
   // after that, so what a stopped process shows is the truth.
   for (int look = 0; look < looks_max; ++look) {
     bool settled = has_stopped(pid);
-    if (auto marked = marked_attempt(pid, marker_prefix_))
+    if (auto marked = marked_attempt(pid, options_.marker_prefix))
       return attempts_.contains(*marked) ? *marked : 0;
     if (settled) break;
     ::poll(nullptr, 0, look_pause_ms);
@@ -178,7 +182,11 @@ void AttemptTable::ask(ProcessId id, Attempt& attempt) {
 void AttemptTable::kill_now(ProcessId id, Attempt& attempt) {
   attempt.phase = Phase::killing;
   attempt.due = clock_.steady() + kill_again;
-  signal_groups(processes_of(id, attempt), SIGKILL);
+  if (options_.is_init && attempts_.size() == 1) {
+    ::kill(-1, SIGKILL);  // nothing slips away from this, however fast it forks
+  } else {
+    signal_groups(processes_of(id, attempt), SIGKILL);
+  }
 }
 
 std::vector<pid_t> AttemptTable::processes_of(ProcessId id, const Attempt& attempt) const {

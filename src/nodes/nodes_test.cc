@@ -17,8 +17,7 @@ std::vector<base::FieldError> check(std::string_view type, const std::string& co
 }
 
 NodeContext context(std::string config) {
-  return {std::move(config), R"({"a":1})",    R"({"p":2})",
-          "/work",           "/work/.dagy/t", {"DAGY_RUN_ID=run_1"}};
+  return {std::move(config), R"({"a":1})", R"({"p":2})", "/work", {"DAGY_RUN_ID=run_1"}};
 }
 
 bool has(const std::vector<std::string>& list, const std::string& entry) {
@@ -110,7 +109,7 @@ TEST(Python, TheResultComesOnItsOwnChannel) {
   auto prepared = python.prepare(context(R"({"code":"def main(a): return a"})"));
   ASSERT_TRUE(prepared);
   EXPECT_TRUE(prepared->process.result_channel);
-  EXPECT_EQ(prepared->script, "def main(a): return a");
+  EXPECT_EQ(prepared->process.stdin_data, "21\ndef main(a): return a{\"a\":1}");
   EXPECT_EQ(conclude(python, ended(0, R"({"result":[1]})"), "noise").output, "[1]");
   EXPECT_EQ(conclude(python, ended(0), "noise").failure.kind, "invalid_result");
   EXPECT_EQ(conclude(python, ended(0, "not json"), "").failure.kind, "invalid_result");

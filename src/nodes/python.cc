@@ -12,7 +12,7 @@ namespace {
 
 // Runs in the interpreter. It answers on file descriptor 3: {"result": …} or {"error": {…}}.
 constexpr std::string_view runner = R"py(
-import json, os, sys, traceback, types
+import json, linecache, os, sys, traceback, types
 
 def answer(document):
     with os.fdopen(3, "w", encoding="utf-8") as channel:
@@ -32,14 +32,15 @@ dagy = types.ModuleType("dagy")
 dagy.context = Context
 sys.modules["dagy"] = dagy
 
-path = sys.argv[1]
+# Standard input: the length of the code, a line end, the code, the inputs.
+code = sys.stdin.buffer.read(int(sys.stdin.buffer.readline())).decode("utf-8")
+inputs = json.loads(sys.stdin.buffer.read())
+path = "task.py"
 sys.argv = [path]
-with open(path, encoding="utf-8") as source:
-    code = source.read()
+linecache.cache[path] = (len(code), None, code.splitlines(True), path)
 task = types.ModuleType("__task__")
 task.__file__ = path
 sys.modules["__task__"] = task
-inputs = json.load(sys.stdin)
 try:
     exec(compile(code, path, "exec"), task.__dict__)
     main = getattr(task, "main", None)
@@ -79,12 +80,11 @@ base::Result<Prepared> prepare(const NodeContext& context) {
   auto document = TRY(base::JsonDocument::parse(context.config));
   auto config = TRY(base::read_struct<PythonConfig>(document->root()));
   Prepared prepared;
-  prepared.script = std::move(config.code);
   exec::ProcessSpec& process = prepared.process;
-  process.argv = {"python3", "-I", "-u", "-c", std::string(runner), context.script_path};
+  process.argv = {"python3", "-I", "-u", "-c", std::string(runner)};
   process.environment = base_environment(context);
   process.working_directory = context.working_directory;
-  process.stdin_data = context.inputs;
+  process.stdin_data = fmt::format("{}\n{}{}", config.code.size(), config.code, context.inputs);
   process.result_channel = true;
   return prepared;
 }

@@ -1,8 +1,6 @@
 #include "runtime/attempts.h"
 
-#include <fcntl.h>
 #include <fmt/format.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <filesystem>
@@ -52,18 +50,6 @@ class LogBuffer {
   std::size_t pending_ = 0;
   std::shared_ptr<std::size_t> total_;
 };
-
-base::Result<> write_script(const std::string& path, std::string_view text) {
-  std::filesystem::path parent = std::filesystem::path(path).parent_path();
-  std::error_code error;
-  std::filesystem::create_directories(parent, error);
-  int file = open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
-  if (file < 0) return base::internal_error("cannot write " + path);
-  bool written = write(file, text.data(), text.size()) == static_cast<ssize_t>(text.size());
-  close(file);
-  if (!written) return base::unavailable("cannot write " + path);
-  return {};
-}
 
 // W3C trace context: the trace is the run, the span is the attempt.
 std::string traceparent(base::RunId run, std::string_view attempt) {
@@ -203,8 +189,6 @@ base::Result<nodes::Prepared> Attempts::prepare(Attempt& attempt) {
   context.inputs = TRY(resolve_inputs(start));
   context.parameters = TRY(text_of(start.parameters));
   context.working_directory = work_directory(start.run);
-  context.script_path =
-      fmt::format("{}/.dagy/{}.{}", context.working_directory, task.id, start.epoch);
   std::string idempotency_key = run_id + ":" + task.id;
   context.environment = {
       "DAGY_RUN_ID=" + run_id, "DAGY_TASK_ID=" + task.id,
@@ -214,7 +198,8 @@ base::Result<nodes::Prepared> Attempts::prepare(Attempt& attempt) {
   std::filesystem::create_directories(context.working_directory, error);
   if (error) return base::unavailable("cannot create " + context.working_directory);
   nodes::Prepared prepared = TRY(attempt.type->prepare(context));
-  if (!prepared.script.empty()) TRY(write_script(context.script_path, prepared.script));
+  prepared.process.organization = start.org_id;
+  prepared.process.run_directory = context.working_directory;
   return prepared;
 }
 
