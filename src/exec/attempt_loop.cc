@@ -59,21 +59,31 @@ AttemptLoop::AttemptLoop(int socket, const FileView* view, AttemptTable::Options
 
 void AttemptLoop::run() {
   bool connected = true;
+  std::vector<pollfd> waits;
   while (connected) {
-    pollfd waits[] = {{socket_, POLLIN, 0}, {signals_.get(), POLLIN, 0}};
+    waits = {{socket_, POLLIN, 0}, {signals_.get(), POLLIN, 0}};
     if (!table_.reports().empty()) waits[0].events |= POLLOUT;
-    ::poll(waits, 2, table_.wait_ms());
+    if (warm_) warm_->add_waits(waits);
+    ::poll(waits.data(), waits.size(), table_.wait_ms());
+    for (std::size_t i = 2; i < waits.size(); ++i)
+      if (waits[i].revents != 0) warm_->on_ready(waits[i]);
     if (waits[1].revents != 0) on_child_death();
     if ((waits[0].revents & ~POLLOUT) != 0) connected = on_request();
     table_.on_time();
-    connected = connected && send_reports();
-    if (connected && used_ && table_.is_empty()) {
-      if (!is_clean()) return;
-      used_ = false;
-      Report idle{ReportKind::idle};
-      send_packet(socket_, {reinterpret_cast<const char*>(&idle), sizeof idle}, {});
-    }
+    connected = connected && send_reports() && !is_over();
   }
+}
+
+/// After an attempt: whether this nest is of no more use.
+bool AttemptLoop::is_over() {
+  if (!table_.is_empty() || !table_.reports().empty()) return false;
+  if (warm_) return warm_->is_gone();
+  if (!used_) return false;
+  if (!is_clean()) return true;
+  used_ = false;
+  Report idle{ReportKind::idle};
+  send_packet(socket_, {reinterpret_cast<const char*>(&idle), sizeof idle}, {});
+  return false;
 }
 
 /// Nothing is left that a later attempt could find.
@@ -110,15 +120,23 @@ void AttemptLoop::handle(Request request) {
     case RequestKind::start:
       return start(request);
     case RequestKind::stop:
-      return table_.stop(request.header.id);
     case RequestKind::kill:
-      return table_.kill(request.header.id);
+      return end(request.header.kind, request.header.id);
     case RequestKind::probe:
       return probe(request);
+    case RequestKind::start_warm:
+      warm_.emplace(table_, view_, std::move(request));
+      return;
   }
 }
 
+void AttemptLoop::end(RequestKind kind, ProcessId id) {
+  if (warm_ && warm_->runs_itself(id)) id = WarmInterpreter::own_id;
+  kind == RequestKind::stop ? table_.stop(id) : table_.kill(id);
+}
+
 void AttemptLoop::start(Request& request) {
+  if (warm_) return warm_->give(std::move(request));
   if (request.header.has_run_mount != 0) {
     UniqueFd mount = std::move(request.fds.back());
     request.fds.pop_back();
@@ -142,10 +160,16 @@ void AttemptLoop::probe(const Request& request) {
 bool AttemptLoop::send_reports() {
   auto& reports = table_.reports();
   while (!reports.empty()) {
+    if (reports.front().id == WarmInterpreter::own_id) {
+      warm_->on_end(reports.front());
+      reports.pop_front();
+      continue;
+    }
     const char* bytes = reinterpret_cast<const char*>(&reports.front());
     Transfer transfer = send_packet(socket_, {bytes, sizeof(Report)}, {});
     if (transfer != Transfer::done) return transfer == Transfer::not_now;
     used_ = true;
+    if (warm_) warm_->on_attempt_end(reports.front().id);
     reports.pop_front();
   }
   return true;

@@ -3,6 +3,7 @@
 
 #include "exec/attempt_table.h"
 #include "exec/file_view.h"
+#include "exec/warm_interpreter.h"
 
 namespace exec {
 
@@ -17,7 +18,9 @@ class AttemptLoop {
   bool on_request();
   void handle(Request request);
   void start(Request& request);
+  void end(RequestKind kind, ProcessId id);
   void probe(const Request& request);
+  bool is_over();
   void on_child_death();
   bool send_reports();
   bool is_clean() const;
@@ -28,6 +31,7 @@ class AttemptLoop {
   base::SystemClock clock_;
   UniqueFd signals_;
   AttemptTable table_;
+  std::optional<WarmInterpreter> warm_;
   PacketReader reader_;
   const std::size_t private_entries_;  // of its private directories, from the beginning
   bool used_ = false;                  // an attempt has ended here

@@ -21,6 +21,9 @@ namespace exec {
 
 class AttemptTable {
  public:
+  /// The id of a nest's warm interpreter (warm_interpreter.h). No attempt has it.
+  static constexpr ProcessId interpreter_id = ~ProcessId{0};
+
   struct Options {
     std::string marker_prefix;   // of the variable that attempts are marked with; empty: none
     Privileges privileges = {};  // that attempts give up
@@ -28,7 +31,16 @@ class AttemptTable {
   };
   AttemptTable(const base::Clock& clock, Options options);
 
-  void start(const Request& request);
+  /// The process id of its main process, or -1: then a report says why.
+  pid_t start(const Request& request);
+  /// The variable that marks an attempt's processes; empty where none does.
+  std::string marker_of(ProcessId id) const;
+  /// A child of this process that no attempt has becomes this one's. False: an attempt has it.
+  bool take_child(ProcessId id, pid_t pid);
+  bool has_child(pid_t pid) const { return children_.contains(pid); }
+  /// A child of this process, which another attempt had, becomes the main process of a new one.
+  void assign(ProcessId id, pid_t pid, base::Duration grace);
+  void set_grace(ProcessId id, base::Duration grace);
   /// SIGTERM to everything of the attempt, after its grace SIGKILL. Unknown ids are ignored.
   void stop(ProcessId id);
   /// SIGKILL to everything of the attempt.
@@ -39,6 +51,7 @@ class AttemptTable {
   void on_time();
   /// Milliseconds until on_time() has something to do; -1: nothing.
   int wait_ms() const;
+  bool has(ProcessId id) const { return attempts_.contains(id); }
   bool is_empty() const { return attempts_.empty(); }
   /// Reports to send, oldest first.
   std::deque<Report>& reports() { return reports_; }
@@ -57,6 +70,7 @@ class AttemptTable {
   };
   using Owners = std::vector<ProcessId>;
 
+  void add(ProcessId id, pid_t main, base::Duration grace);
   void note_exit(ProcessId id, pid_t pid, int code, int status);
   bool reap_dead();
   bool adopt_orphans();

@@ -59,12 +59,12 @@ NestTable::Nest* NestTable::take(const std::string& organization,
 
 void NestTable::close(Nest& nest) {
   nest.socket.reset();
+  nest.ready = 0;
   nest.close_at = never;
   nest.kill_at = clock_.steady() + limits::nest_margin;
 }
 
 void NestTable::set_idle(Nest& nest) {
-  nest.attempt = 0;
   nest.close_at = clock_.steady() + limits::idle_nest_timeout;
   idle_.push_back(nest.pid);
   if (idle_.size() <= limits::idle_nests_max) return;
@@ -72,34 +72,34 @@ void NestTable::set_idle(Nest& nest) {
   idle_.pop_front();
 }
 
-NestTable::Nest* NestTable::of_attempt(ProcessId id) {
-  auto found = attempts_.find(id);
-  return found == attempts_.end() ? nullptr : &nests_.at(found->second);
+void NestTable::start(Request request) {
+  request.header.user_id = options_.users.id_of(request.texts().organization);
+  request.header.warm == WarmStart::none ? start_cold(std::move(request))
+                                         : start_warm(std::move(request));
 }
 
-void NestTable::start(Request request) {
-  ProcessId id = request.header.id;
+void NestTable::start_cold(Request request) {
+  RequestTexts texts = request.texts();
+  Nest* nest = take(texts.organization, texts.run_directory);
+  if (nest == nullptr) return fail(request.header.id, StartStage::process, errno);
+  bool is_new = !nest->used;
+  nest->organization = texts.organization;
+  nest->run_directory = texts.run_directory;
+  put(*nest, std::move(request), is_new);
+}
+
+/// Gives an attempt to a nest, with its run's directory if the nest does not have it.
+void NestTable::put(Nest& nest, Request request, bool with_run) {
   auto grace = std::chrono::milliseconds(request.header.grace_ms);
-  std::string organization = request.texts().organization;
-  std::string run_directory = request.texts().run_directory;
-  request.header.user_id = options_.users.id_of(organization);
-  Nest* nest = take(organization, run_directory);
-  if (nest == nullptr) return fail(id, StartStage::process, errno);
-  bool is_new = !nest->reported;
-  nest->attempt = id;
-  nest->organization = std::move(organization);
-  nest->grace = grace;
-  nest->reported = false;
-  nest->stopped = false;
-  nest->kill_at = never;
-  attempts_[id] = nest->pid;
-  int error = 0;
-  if (is_new) error = add_run_mount(request, run_directory);
-  nest->run_directory = std::move(run_directory);
-  if (error == 0) error = pass_on(*nest, std::move(request));
+  attempts_[request.header.id] = {nest.pid, grace, false, never};
+  nest.used = true;
+  ++nest.attempts;
+  nest.kill_at = nest.close_at = never;
+  int error = with_run ? add_run_mount(request, request.texts().run_directory) : 0;
+  if (error == 0) error = pass_on(nest, std::move(request));
   if (error == 0) return;
-  nest->setup_error = error;
-  close(*nest);  // its death is the report
+  nest.setup_error = error;
+  close(nest);  // its death is the report
 }
 
 /// Errno, or 0.
@@ -130,21 +130,22 @@ int NestTable::add_run_mount(Request& request, const std::string& path) const {
 }
 
 void NestTable::stop(ProcessId id) {
-  Nest* nest = of_attempt(id);
-  if (nest == nullptr) return;
-  nest->stopped = true;
-  order(*nest, RequestKind::stop, nest->grace);
+  auto found = attempts_.find(id);
+  if (found == attempts_.end()) return drop_waiting(id);
+  found->second.stopped = true;
+  order(id, RequestKind::stop, found->second.grace);
 }
 
 void NestTable::kill(ProcessId id) {
-  if (Nest* nest = of_attempt(id)) order(*nest, RequestKind::kill, {});
+  if (attempts_.contains(id)) order(id, RequestKind::kill, {});
 }
 
-void NestTable::order(Nest& nest, RequestKind kind, base::Duration patience) {
-  nest.kill_at = std::min(nest.kill_at, clock_.steady() + patience + limits::nest_margin);
-  if (!nest.socket) return;
+void NestTable::order(ProcessId id, RequestKind kind, base::Duration patience) {
+  Attempt& attempt = attempts_.at(id);
+  attempt.kill_at = std::min(attempt.kill_at, clock_.steady() + patience + limits::nest_margin);
+  const Nest& nest = nests_.at(attempt.nest);
   // A nest that does not even take an order is killed when its time has come.
-  send_packet(nest.socket.get(), encode_order(kind, nest.attempt).bytes, {});
+  if (nest.socket) send_packet(nest.socket.get(), encode_order(kind, id).bytes, {});
 }
 
 void NestTable::add_waits(std::vector<pollfd>& waits) const {
@@ -172,16 +173,19 @@ void NestTable::receive(Nest& nest) {
 
 void NestTable::take_report(Nest& nest, const Report& report) {
   if (report.kind == ReportKind::idle) return set_idle(nest);
+  if (!nest.warm_key.empty() && report.id == 0) return on_warm_report(nest, report);
   if (report.id == 0) {  // it could not be set up
     nest.setup_error = report.error;
     return close(nest);
   }
   reports_.push_back(report);
   attempts_.erase(report.id);
-  nest.reported = true;
-  // Nothing lives in it any more. It says so if it is as good as new.
-  nest.kill_at = never;
-  nest.close_at = clock_.steady() + limits::idle_nest_timeout;
+  --nest.attempts;
+  nest.last_used = clock_.steady();
+  // Nothing of the attempt lives any more. The nest says so if it is as good as new.
+  auto patience = nest.warm_key.empty() ? base::Duration(limits::idle_nest_timeout)
+                                        : base::Duration(limits::warm_idle_timeout);
+  if (nest.attempts == 0) nest.close_at = nest.last_used + patience;
 }
 
 void NestTable::fail(ProcessId id, StartStage stage, int error) {
@@ -192,12 +196,12 @@ void NestTable::reap() {
   for (;;) {
     siginfo_t info{};
     if (::waitid(P_ALL, 0, &info, WEXITED | WNOHANG) != 0 || info.si_pid == 0) return;
-    auto found = nests_.find(info.si_pid);
-    if (found == nests_.end()) continue;
-    on_death(found->second);
-    std::erase(spares_, found->first);
-    std::erase(idle_, found->first);
-    nests_.erase(found);
+    if (!nests_.contains(info.si_pid)) continue;
+    on_death(nests_.at(info.si_pid));
+    std::erase(spares_, info.si_pid);
+    std::erase(idle_, info.si_pid);
+    Nest dead = std::move(nests_.extract(info.si_pid).mapped());
+    if (!dead.warm_key.empty()) on_warm_death(dead);
   }
 }
 
@@ -205,19 +209,29 @@ void NestTable::reap() {
 /// spawner.
 void NestTable::on_death(Nest& nest) {
   receive(nest);
-  if (nest.attempt == 0 && nest.setup_error != 0) {
+  if (!nest.used && nest.setup_error != 0) {
     makes_spares_ = false;
     base::log_error("a place for attempts cannot be made",
                     {{"error", std::strerror(nest.setup_error)}});
   }
-  if (nest.attempt == 0 || nest.reported) return;
-  attempts_.erase(nest.attempt);
-  if (nest.setup_error != 0) return fail(nest.attempt, StartStage::isolation, nest.setup_error);
-  if (!options_.isolated) kill_strangers();
-  Report report{ReportKind::ended, StartStage::none, nest.attempt};
-  report.signal = SIGKILL;
-  report.stopped = nest.stopped;
-  reports_.push_back(report);
+  if (nest.attempts > 0 && !options_.isolated) kill_strangers();
+  for (auto each = attempts_.begin(); nest.attempts > 0 && each != attempts_.end();) {
+    auto [id, attempt] = *each;
+    if (attempt.nest != nest.pid) {
+      ++each;
+      continue;
+    }
+    each = attempts_.erase(each);
+    --nest.attempts;
+    if (nest.setup_error != 0) {
+      fail(id, StartStage::isolation, nest.setup_error);
+      continue;
+    }
+    Report report{ReportKind::ended, StartStage::none, id};
+    report.signal = SIGKILL;
+    report.stopped = attempt.stopped;
+    reports_.push_back(report);
+  }
 }
 
 void NestTable::kill_strangers() {
@@ -234,6 +248,12 @@ void NestTable::kill_strangers() {
 
 void NestTable::on_time() {
   auto now = clock_.steady();
+  for (auto& [id, attempt] : attempts_) {
+    if (attempt.kill_at > now) continue;
+    ::kill(attempt.nest, SIGKILL);
+    attempt.kill_at = now + limits::nest_margin;
+  }
+  end_idle_interpreters();
   for (auto& [pid, nest] : nests_) {
     if (nest.close_at <= now) {
       std::erase(idle_, pid);
@@ -252,6 +272,7 @@ int NestTable::wait_ms() const {
   if (makes_spares_ && spares_.size() < limits::spare_nests) return 0;
   auto first = never;
   for (const auto& [pid, nest] : nests_) first = std::min({first, nest.kill_at, nest.close_at});
+  for (const auto& [id, attempt] : attempts_) first = std::min(first, attempt.kill_at);
   if (first == never) return -1;
   auto wait = std::chrono::ceil<std::chrono::milliseconds>(first - clock_.steady());
   return static_cast<int>(std::clamp<std::int64_t>(wait.count(), 0, 3'600'000));

@@ -37,6 +37,15 @@ struct Isolation {
   std::string reason;  // why it is not `full`
 };
 
+/// How the process of Python code begins. `argv` is python_program() in mode "spawn", its standard
+/// input is what that mode reads; with `fork` and `worker` an interpreter that has loaded the code
+/// is used if there can be one, else a fresh one.
+enum class WarmStart : std::uint32_t {
+  none,
+  fork,    // a child of an interpreter that has loaded the code
+  worker,  // the interpreter itself, for one attempt after the other
+};
+
 struct ProcessSpec {
   std::vector<std::string> argv;  // argv[0] is a path or is looked up in the PATH of `environment`
   std::vector<std::string> environment;  // "NAME=value", the whole of it
@@ -50,6 +59,8 @@ struct ProcessSpec {
   std::size_t memory_bytes_max = 0;  // of each process, RLIMIT_DATA; 0: not limited
   std::size_t cpu_seconds_max = 0;   // RLIMIT_CPU; 0: not limited
   std::size_t file_bytes_max = 0;    // RLIMIT_FSIZE; 0: not limited
+  WarmStart warm = WarmStart::none;
+  std::string warm_code;                                            // what the interpreter loads
   std::size_t processes_max = base::limits::attempt_processes_max;  // when isolated
   std::chrono::milliseconds stop_grace = base::limits::stop_grace;
 };

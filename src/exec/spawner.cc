@@ -212,6 +212,7 @@ class Spawner {
       case RequestKind::kill:
         return nests_.kill(request.header.id);
       case RequestKind::probe:
+      case RequestKind::start_warm:
         return;  // between spawner and nest only
     }
   }

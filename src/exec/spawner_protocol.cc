@@ -77,10 +77,10 @@ bool read_memory_file(int file, std::string& out, std::size_t size) {
 bool is_well_formed(const Request& request) {
   const RequestHeader& header = request.header;
   if (request.payload.size() != header.payload_bytes) return false;
-  if (header.kind != RequestKind::start) return true;
+  if (header.kind != RequestKind::start && header.kind != RequestKind::start_warm) return true;
   std::size_t fds_wanted = std::size_t{2} + (header.has_stdin != 0) + (header.has_result != 0) +
                            (header.has_run_mount != 0);
-  std::size_t texts_wanted = std::size_t{3} + header.argument_count + header.variable_count;
+  std::size_t texts_wanted = std::size_t{4} + header.argument_count + header.variable_count;
   auto zeros = std::count(request.payload.begin(), request.payload.end(), '\0');
   return header.argument_count > 0 && request.fds.size() == fds_wanted &&
          static_cast<std::size_t>(zeros) == texts_wanted && request.payload.ends_with('\0');
@@ -128,6 +128,7 @@ base::Result<Packet> encode_start(ProcessId id, const ProcessSpec& spec) {
   header.cpu_seconds_max = spec.cpu_seconds_max;
   header.file_bytes_max = spec.file_bytes_max;
   header.processes_max = spec.processes_max;
+  header.warm = has_zero(spec.warm_code) ? WarmStart::none : spec.warm;
   header.grace_ms = spec.stop_grace.count();
   header.argument_count = static_cast<std::uint32_t>(spec.argv.size());
 
@@ -138,6 +139,7 @@ base::Result<Packet> encode_start(ProcessId id, const ProcessSpec& spec) {
   append_text(bytes, spec.working_directory);
   append_text(bytes, spec.organization);
   append_text(bytes, spec.run_directory);
+  append_text(bytes, header.warm == WarmStart::none ? "" : spec.warm_code);
   for (const std::string& argument : spec.argv) append_text(bytes, argument);
   for (const std::string& variable : spec.environment) {
     if (variable.starts_with(marker_name)) continue;  // the spawner sets it
@@ -170,9 +172,31 @@ RequestTexts Request::texts() const {
   texts.directory = next();
   texts.organization = next();
   texts.run_directory = next();
+  texts.code = next();
   for (std::uint32_t i = 0; i < header.argument_count; ++i) texts.arguments.push_back(next());
   for (std::uint32_t i = 0; i < header.variable_count; ++i) texts.variables.push_back(next());
   return texts;
+}
+
+std::string_view refusal_text(Refusal refusal) {
+  switch (refusal) {
+    case Refusal::none:
+    case Refusal::fails:
+      return "";
+    case Refusal::prints:
+      return "its import prints more than 1 MiB";
+    case Refusal::thread:
+      return "its import leaves a thread running";
+    case Refusal::socket:
+      return "its import leaves a socket open";
+    case Refusal::ends:
+      return "the interpreter ended while it imported the code";
+    case Refusal::slow:
+      return "its import took too long";
+    case Refusal::process:
+      return "its import starts a process";
+  }
+  return "";
 }
 
 std::string encode_ready(const Isolation& isolation) {

@@ -21,7 +21,13 @@ struct Packet {
 
 // Server to spawner.
 
-enum class RequestKind : std::uint32_t { start, stop, kill, probe };
+enum class RequestKind : std::uint32_t {
+  start,
+  stop,
+  kill,
+  probe,       // of the isolation, by the spawner
+  start_warm,  // an interpreter that attempts of the same code will use
+};
 
 struct RequestHeader {
   RequestKind kind = RequestKind::start;
@@ -36,16 +42,32 @@ struct RequestHeader {
   std::int64_t grace_ms = 0;
   std::uint32_t argument_count = 0;
   std::uint32_t variable_count = 0;
+  WarmStart warm = WarmStart::none;
   std::uint32_t user_id = 0;        // the spawner's addition, for its nests
   std::uint32_t has_run_mount = 0;  // the same: the last descriptor is the run's directory
   std::uint64_t payload_bytes = 0;  // texts, each ended by a zero byte: see RequestTexts
 };
+
+/// Why code must start in a fresh interpreter. The numbers are Python's too.
+enum class Refusal : std::int32_t {
+  none = 0,
+  fails = 1,   // its import raises, or it has no main
+  prints = 2,  // more than can be kept
+  thread = 3,
+  socket = 4,
+  ends = 5,  // the interpreter did not live to the end of the import
+  slow = 6,
+  process = 7,
+};
+/// For the log of the task; empty where a fresh interpreter says it better.
+std::string_view refusal_text(Refusal refusal);
 
 /// The texts of a start request, in this order. They point into its payload.
 struct RequestTexts {
   const char* directory = nullptr;
   const char* organization = nullptr;
   const char* run_directory = nullptr;
+  const char* code = nullptr;
   std::vector<const char*> arguments;
   std::vector<const char*> variables;
 };
@@ -73,7 +95,11 @@ enum class ReportKind : std::uint32_t {
   ready,
   ended,
   not_started,
-  idle,  // of a nest: nothing is left of its attempt, another of the same run may come
+  // Of nests, with id 0.
+  idle,          // nothing is left of its attempt, another of the same run may come
+  warm_ready,    // one attempt more can be given to its interpreter
+  warm_refused,  // its code cannot be kept warm: `error` is a Refusal
+  warm_gone,     // its interpreter has ended
 };
 
 /// Where a start failed.

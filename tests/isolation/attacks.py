@@ -1,5 +1,7 @@
 """What tasks of an attacker do. Each function is the code of a Python task: it uses nothing of this
 file, and returns a list of what it got that it should not have; an empty one is a failed attack.
+Processes with its own command line are its own interpreter's, which runs nothing but this code for
+this organization.
 
 `place` tells what the attacker knows: the data directory, the server's process id, the victim's
 working directory and process ids, and directories outside.
@@ -29,10 +31,16 @@ def read_other_runs(place):
 def read_through_proc(place):
     import os
     got = []
+    own = open("/proc/self/cmdline", "rb").read()
     pids = [name for name in os.listdir("/proc") if name.isdigit()]
     for pid in [*pids, str(place["server_pid"]), *map(str, place["victim_pids"])]:
-        if int(pid) == os.getpid():
+        try:
+            if open(f"/proc/{pid}/cmdline", "rb").read() in (own, b""):  # nothing: it is dead
+                continue
+        except FileNotFoundError:
             continue
+        except OSError:
+            pass
         for name in ("environ", "mem", "maps", "io"):
             try:
                 with open(f"/proc/{pid}/{name}", "rb") as file:
@@ -81,12 +89,16 @@ def signal_others(place):
 def see_others(place):
     import os
     got = []
+    own = open("/proc/self/cmdline", "rb").read()
     for pid in os.listdir("/proc"):
-        if not pid.isdigit() or int(pid) == os.getpid():
+        if not pid.isdigit():
             continue
-        with open(f"/proc/{pid}/comm", encoding="utf-8") as file:
-            name = file.read().strip()
-        if name != "dagy-nest":
+        try:
+            line = open(f"/proc/{pid}/cmdline", "rb").read()
+            name = open(f"/proc/{pid}/comm", encoding="utf-8").read().strip()
+        except OSError:  # it has ended meanwhile
+            continue
+        if line and line != own and name != "dagy-nest":  # a dead process shows no line
             got.append(f"{pid} {name}")
     return got
 
@@ -194,7 +206,7 @@ def find_secrets(place):
     for number in os.listdir("/proc/self/fd"):
         target = os.readlink(f"/proc/self/fd/{number}") if os.path.exists(
             f"/proc/self/fd/{number}") else "closed"
-        if int(number) > 3 and not target.endswith("/fd") and target != "closed":
+        if int(number) >= place["own_descriptors"] and not target.endswith("/fd") and target != "closed":
             got.append(f"descriptor {number}: {target}")
     return got
 

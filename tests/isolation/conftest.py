@@ -72,7 +72,9 @@ def pytest_runtest_makereport(item, call):
     said = "held" if report.passed else "BROKEN"
     if report.skipped:
         said = report.longrepr[2].removeprefix("Skipped: ")
-    RESULTS.setdefault(getattr(name, "__name__", name), {})[identity] = said
+    row = RESULTS.setdefault(getattr(name, "__name__", name), {})
+    if row.get(identity, "held") == "held":  # of its ways to start, the worst
+        row[identity] = said
 
 
 def pytest_terminal_summary(terminalreporter):

@@ -24,7 +24,7 @@ PROCESSES_MAX = 1024  # limits::attempt_processes_max
 END_SECONDS = 30
 
 
-def start(client, name, task):
+def begin(client, name, task):
     client.call("POST /flows", (200, 201), body={"flow_spec": {"name": name, "tasks": [task]}})
     return client.call("POST /runs", 202, body={"flow_name": name}).json["run_id"]
 
@@ -34,7 +34,7 @@ def place(battlefield):
     """What the attacker knows, once the victim's run is under way."""
     if battlefield.isolation()["status"] != "healthy":
         pytest.skip("absent here: " + battlefield.isolation()["message"])
-    run = start(battlefield.victim, "victim",
+    run = begin(battlefield.victim, "victim",
                 {"id": "task", "type": "shell", "config": {"command": VICTIM}})
     directory = battlefield.server.data_dir / "work" / run
     deadline = time.monotonic() + END_SECONDS
@@ -56,18 +56,20 @@ def place(battlefield):
     battlefield.victim.call("POST /runs/{run_id}/cancel", (200, 202), path={"run_id": run}, body={})
 
 
-def attack_task(attack, place):
+def attack_task(attack, place, start):
     code = inspect.getsource(attack) + "\n\ndef main(place):\n    return " + attack.__name__ + "(place)\n"
-    return {"id": "task", "type": "python", "config": {"code": code},
+    return {"id": "task", "type": "python", "config": {"code": code, "start": start},
             "inputs": {"place": {"literal": place}}, "timeout_seconds": END_SECONDS}
 
 
+@pytest.mark.parametrize("start", ["spawn", "fork", "worker"])
 @pytest.mark.parametrize("attack", ATTACKS, ids=lambda attack: attack.__name__)
-def test_attack(battlefield, place, attack):
+def test_attack(battlefield, place, attack, start):
     if attack is attacks.use_a_setuid_program and os.geteuid() != 0:
         pytest.skip("absent here: root, to make a setuid program")
     client = battlefield.attacker
-    run = start(client, attack.__name__, attack_task(attack, place))
+    run = begin(client, attack.__name__, attack_task(
+        attack, {**place, "own_descriptors": 6 if start == "worker" else 4}, start))
     view = client.call("GET /runs/{run_id}", 200, path={"run_id": run}).json
     deadline = time.monotonic() + END_SECONDS + 10
     while not view["finished_at"] and time.monotonic() < deadline:
