@@ -95,23 +95,45 @@ base::Result<store::LogPosition> start_of(const Call& call, const LogQuery& quer
   return *position;
 }
 
-// The task that the query names; `not_found` when the run has none of that id.
+// Names of the task runs by their numbers. Elements of mapped tasks are known by the run alone.
+base::Result<std::vector<std::string>> task_run_names(const Call& call, const store::RunRow& row) {
+  const store::LiveRunRow& run = row.run;
+  auto plan = TRY(call.services.plans.get(run.org_id, run.flow_name, run.flow_version));
+  std::vector<std::string> names;
+  bool is_mapped = std::any_of(plan->tasks.begin(), plan->tasks.end(),
+                               [](const model::PlannedTask& task) { return task.map_over; });
+  if (!is_mapped) {
+    for (const model::PlannedTask& task : plan->tasks) names.push_back(task.id);
+    return names;
+  }
+  store::RunDetail detail;
+  TRY(call.services.store.read([&](store::Tx& tx) -> base::Result<> {
+    detail = TRY(store::find_run(tx, run.org_id, run.id));
+    return {};
+  }));
+  for (const engine::TaskRecord& task : TRY(task_records(call, detail)))
+    names.push_back(task_run_name(task));
+  return names;
+}
+
+// The task run that the query names; `not_found` when the run has none of that id.
 base::Result<std::optional<model::TaskIndex>> task_of(const LogQuery& query, base::RunId run,
-                                                      const model::Plan& plan) {
+                                                      const std::vector<std::string>& names) {
   if (!query.task_run_id) return std::optional<model::TaskIndex>();
-  for (model::TaskIndex i = 0; i < plan.tasks.size(); ++i)
-    if (*query.task_run_id == to_string(run) + ":" + plan.tasks[i].id) return std::optional(i);
+  for (model::TaskIndex i = 0; i < names.size(); ++i)
+    if (*query.task_run_id == to_string(run) + ":" + names[i]) return std::optional(i);
   return base::not_found(fmt::format("no task run {}", *query.task_run_id));
 }
 
-LogLineView to_view(const store::LogLineRow& line, base::RunId run, const model::Plan& plan) {
+LogLineView to_view(const store::LogLineRow& line, base::RunId run,
+                    const std::vector<std::string>& names) {
   LogLineView view;
   view.seq = print(line.position);
   view.timestamp = line.record.time;
   view.level = line.record.from_stderr ? "error" : "info";
   view.message = line.record.text;
   std::replace(view.message.begin(), view.message.end(), '\0', '?');  // no U+0000 in any answer
-  view.task_run_id = to_string(run) + ":" + plan.tasks[line.task].id;
+  view.task_run_id = to_string(run) + ":" + names.at(line.task);
   view.attempt = line.attempt;
   view.truncated = line.record.cut;
   return view;
@@ -127,19 +149,23 @@ base::Result<Reply> read_logs(const Call& call) {
     row = TRY(store::find_run_row(tx, call.identity->org_id, id));
     return {};
   }));
-  auto plan = TRY(call.services.plans.get(row.run.org_id, row.run.flow_name, row.run.flow_version));
-  std::optional<model::TaskIndex> task = TRY(task_of(query, id, *plan));
+  std::vector<std::string> names = TRY(task_run_names(call, row));
+  std::optional<model::TaskIndex> task = TRY(task_of(query, id, names));
   std::vector<store::LogLineRow> lines;
   TRY(call.services.store.read([&](store::Tx& tx) -> base::Result<> {
     lines = TRY(store::read_log(tx, id, after, task, limit + 1));
     return {};
   }));
+  bool is_new = std::any_of(lines.begin(), lines.end(), [&](const store::LogLineRow& line) {
+    return line.task >= names.size();
+  });
+  if (is_new) names = TRY(task_run_names(call, row));  // elements came to be in between
   LogPage page;
   if (lines.size() > limit) {
     lines.resize(limit);
     page.next_token = make_cursor(call, print(lines.back().position));
   }
-  for (const store::LogLineRow& line : lines) page.items.push_back(to_view(line, id, *plan));
+  for (const store::LogLineRow& line : lines) page.items.push_back(to_view(line, id, names));
   page.log_stream =
       fmt::format("{}/{}/{}", base::run_slug(id), row.run.flow_version, to_string(id));
   return json_reply(200, page);

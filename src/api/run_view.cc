@@ -40,7 +40,7 @@ const Fields& TaskRunView::fields() {
   using S = TaskRunView;
   static const Fields fields(
       "TaskRun",
-      {field<&S::task_run_id>("task_run_id", "<run_id>:<task_id>").required(),
+      {field<&S::task_run_id>("task_run_id", "<run_id>:<task_id>[:<map_index>]").required(),
        field<&S::task_id>("task_id", "").required(),
        field<&S::map_index>("map_index", "null: the task is not mapped").required(),
        field<&S::name>("name", "").required(), field<&S::status>("status", "").required(),
@@ -50,7 +50,8 @@ const Fields& TaskRunView::fields() {
        field<&S::started_at>("started_at", "of the first attempt").required(),
        field<&S::finished_at>("finished_at", "").required(),
        field<&S::error>("error", "of the last attempt").required(),
-       field<&S::earlier_attempts>("earlier_attempts", "attempts that were retried").required()});
+       field<&S::earlier_attempts>("earlier_attempts", "attempts that were retried").required(),
+       field<&S::child_run_id>("child_run_id", "the run that a sub-flow is").required()});
   return fields;
 }
 
@@ -78,9 +79,13 @@ const Fields& RunView::fields() {
        field<&S::run_slug>("run_slug", "a label for people").required(),
        field<&S::flow_name>("flow_name", "").required(),
        field<&S::flow_version>("flow_version", "").required(),
-       field<&S::org_id>("org_id", "").required(), field<&S::status>("status", "").required(),
+       field<&S::org_id>("org_id", "").required(),
+       field<&S::status>("status", "").required(),
        field<&S::executor>("executor", "where its tasks run").required(),
        field<&S::trigger_type>("trigger_type", "what started it").required(),
+       field<&S::priority>("priority", "higher ones start first").required(),
+       field<&S::parent_run_id>("parent_run_id", "of a sub-flow: who started it").required(),
+       field<&S::rerun_of>("rerun_of", "the run that this one repeats").required(),
        field<&S::parameters>("parameters", "with defaults filled in").required(),
        field<&S::parameters_ref>("parameters_ref", "of parameters too large to be shown")
            .required(),
@@ -145,6 +150,9 @@ RunView common_view(const store::LiveRunRow& run, model::RunStatus status,
   view.org_id = run.org_id;
   view.status = status;
   view.trigger_type = run.trigger_type;
+  view.priority = run.priority;
+  if (run.parent) view.parent_run_id = to_string(*run.parent);
+  if (run.rerun_of) view.rerun_of = to_string(*run.rerun_of);
   show(run.parameters, limits::answer_value_bytes_max, view.parameters, view.parameters_ref);
   view.created_by = run.created_by;
   view.created_at = run.created_at;
@@ -155,7 +163,7 @@ RunView common_view(const store::LiveRunRow& run, model::RunStatus status,
     view.task_runs.push_back(task_view(run.id, task, limits::answer_value_bytes_max));
   }
   bool has_output = status == model::RunStatus::succeeded && plan != nullptr &&
-                    plan->tasks.size() == tasks.size();
+                    plan->tasks.size() <= tasks.size();
   if (!has_output) return view;
   model::Value output = run_output(*plan, tasks);
   if (output.bytes > static_cast<std::int64_t>(limits::answer_value_bytes_max)) {
@@ -171,7 +179,8 @@ RunView common_view(const store::LiveRunRow& run, model::RunStatus status,
 
 TaskRunView task_view(base::RunId run, const engine::TaskRecord& task, std::size_t bytes_max) {
   TaskRunView view;
-  view.task_run_id = to_string(run) + ":" + task.id;
+  view.task_run_id = to_string(run) + ":" + task_run_name(task);
+  if (task.map_index >= 0) view.map_index = task.map_index;
   view.task_id = task.id;
   view.name = task.name;
   view.status = task.status;
@@ -180,6 +189,7 @@ TaskRunView task_view(base::RunId run, const engine::TaskRecord& task, std::size
   view.started_at = task.started_at;
   view.finished_at = task.finished_at;
   view.error = view_of(task.failure);
+  if (task.child) view.child_run_id = to_string(*task.child);
   for (const engine::EarlierAttempt& attempt : task.earlier)
     view.earlier_attempts.push_back({attempt.attempt,
                                      attempt.started_at,
@@ -207,6 +217,11 @@ RunView view_of(const runtime::RunSnapshot& snapshot) {
   return view;
 }
 
+std::string task_run_name(const engine::TaskRecord& task) {
+  if (task.map_index < 0) return task.id;
+  return task.id + ':' + std::to_string(task.map_index);
+}
+
 base::Result<std::vector<engine::TaskRecord>> task_records(const Call& call,
                                                            const store::RunDetail& detail) {
   std::vector<engine::TaskRecord> tasks;
@@ -221,6 +236,15 @@ base::Result<std::vector<engine::TaskRecord>> task_records(const Call& call,
   for (model::TaskIndex i = 0; i < state.tasks.size(); ++i)
     tasks.push_back(engine::record_of(state, i));
   return tasks;
+}
+
+base::Result<std::vector<engine::TaskRecord>> tasks_of_run(const Call& call, base::RunId id) {
+  store::RunDetail detail;
+  TRY(call.services.store.read([&](store::Tx& tx) -> base::Result<> {
+    detail = TRY(store::find_run(tx, call.identity->org_id, id));
+    return {};
+  }));
+  return task_records(call, detail);
 }
 
 base::Result<RunView> view_of(const Call& call, const store::RunDetail& detail) {

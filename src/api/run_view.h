@@ -46,6 +46,7 @@ struct TaskRunView {
   std::optional<base::Timestamp> finished_at;
   std::optional<FailureView> error;
   std::vector<AttemptView> earlier_attempts;
+  std::optional<std::string> child_run_id;
   static const base::Fields& fields();
 };
 
@@ -72,6 +73,9 @@ struct RunView {
   model::RunStatus status{};
   std::string executor = "local";
   std::string trigger_type;
+  int priority = 0;
+  std::optional<std::string> parent_run_id;
+  std::optional<std::string> rerun_of;
   base::RawJson parameters;
   std::optional<OutputRef> parameters_ref;
   std::string created_by;
@@ -93,6 +97,10 @@ RunView view_of(const runtime::RunSnapshot& snapshot);
 base::Result<RunView> view_of(const Call& call, const store::RunDetail& detail);
 base::Result<std::vector<engine::TaskRecord>> task_records(const Call& call,
                                                            const store::RunDetail& detail);
+/// The task runs of a run of the caller's organization, live or finished.
+base::Result<std::vector<engine::TaskRecord>> tasks_of_run(const Call& call, base::RunId id);
+/// `<task id>[:<map index>]`: a task run's id within its run.
+std::string task_run_name(const engine::TaskRecord& task);
 TaskRunView task_view(base::RunId run, const engine::TaskRecord& task, std::size_t bytes_max);
 
 /// The run of the path's first parameter; `not_found` for anything that is not one.

@@ -4,9 +4,11 @@
 #include "api/cursor.h"
 #include "api/paging.h"
 #include "api/routes.h"
+#include "api/run_control.h"
 #include "api/run_view.h"
 #include "base/ids.h"
 #include "base/limits.h"
+#include "runtime/new_run.h"
 
 namespace api {
 
@@ -20,6 +22,7 @@ struct RunRequest {
   std::string flow_name;
   std::optional<std::string> flow_version;
   base::RawJson parameters = {"{}"};
+  int priority = 0;
   int wait_seconds = 0;
   static const Fields& fields() {
     using S = RunRequest;
@@ -28,24 +31,13 @@ struct RunRequest {
         {field<&S::flow_name>("flow_name", "the flow to run").required().rule(base::name_rule),
          field<&S::flow_version>("flow_version", "the newest when absent").rule(base::name_rule),
          field<&S::parameters>("parameters", "an object; checked against the flow's"),
+         field<&S::priority>("priority", "higher ones start first")
+             .range(-limits::priority_max, limits::priority_max)
+             .defaults_to("0"),
          field<&S::wait_seconds>("wait_seconds",
                                  "answer with the ended run if it ends within this time")
              .range(0, limits::wait_seconds_max)
              .defaults_to("0")});
-    return fields;
-  }
-};
-
-struct RunAccepted {
-  std::string run_id;
-  std::string run_slug;
-  model::RunStatus status = model::RunStatus::queued;
-  static const Fields& fields() {
-    using S = RunAccepted;
-    static const Fields fields("RunAccepted",
-                               {field<&S::run_id>("run_id", "").required(),
-                                field<&S::run_slug>("run_slug", "a label for people").required(),
-                                field<&S::status>("status", "").required()});
     return fields;
   }
 };
@@ -188,19 +180,12 @@ base::Result<runtime::CreateRun> new_run(const Call& call, const RunRequest& req
   auto plan =
       TRY(call.services.plans.get(call.identity->org_id, request.flow_name, request.flow_version));
   auto given = TRY(base::JsonDocument::parse(request.parameters.text));
-  std::string parameters = TRY(model::resolve_parameters(plan->parameters, given->root()));
   runtime::CreateRun message;
   message.run.org_id = call.identity->org_id;
-  message.run.flow_name = plan->flow_name;
-  message.run.flow_version = plan->flow_version;
   message.run.trigger_type = "api";
   message.run.created_by = call.identity->email;
-  if (parameters.size() > limits::inline_value_bytes_max) {
-    std::string object = TRY(call.services.objects.put(parameters));
-    message.run.parameters = model::Value::reference(object, std::ssize(parameters));
-  } else {
-    message.run.parameters = model::Value::inline_json(std::move(parameters));
-  }
+  message.run.priority = request.priority;
+  TRY(runtime::prepare_run(message.run, *plan, given->root(), call.services.objects));
   message.plan = std::move(plan);
   return message;
 }
@@ -277,30 +262,24 @@ base::Result<Reply> get_run(const Call& call) {
 }
 
 base::Result<Reply> cancel_run(const Call& call) {
-  base::RunId id = TRY(run_id_of(call));
+  base::RunId id = TRY(own_run(call));
   auto request = TRY(call.read_body<CancelRequest>());
-  TRY(call.services.store.read([&](store::Tx& tx) -> base::Result<> {
-    TRY(store::find_run_row(tx, call.identity->org_id, id));  // of this organization
-    return {};
-  }));
-  runtime::CancelRun message;
-  message.run = id;
-  message.reason = request.reason.value_or("cancelled by " + call.identity->email);
-  message.audit = call.audit("run.cancel", "run", to_string(id), 200);
-  auto shared = std::make_shared<runtime::CancelRun>(std::move(message));
-  return Reply{{}, [services = call.services, shared, id](Answer answer) {
-                 shared->reply = [answer, id](base::Result<> done) {
-                   // A run that no longer lives has ended before.
-                   if (!done && done.error().code == base::ErrorCode::not_found)
-                     return answer.send_error(base::conflict("the run is already final"));
-                   if (!done) return answer.send_error(done.error());
-                   answer.send(json_reply(200, RunCancelled{to_string(id)}).response);
-                 };
-                 services.loop.command(std::move(*shared));
-               }};
+  engine::CancelRequested event{request.reason.value_or("cancelled by " + call.identity->email)};
+  return control_run(call, id, std::move(event), "run.cancel", [id](Answer answer) {
+    answer.send(json_reply(200, RunCancelled{to_string(id)}).response);
+  });
 }
 
 }  // namespace
+
+const Fields& RunAccepted::fields() {
+  using S = RunAccepted;
+  static const Fields fields("RunAccepted",
+                             {field<&S::run_id>("run_id", "").required(),
+                              field<&S::run_slug>("run_slug", "a label for people").required(),
+                              field<&S::status>("status", "").required()});
+  return fields;
+}
 
 // In run_logs.cc.
 Route run_logs_route();

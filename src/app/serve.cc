@@ -51,7 +51,9 @@ class Running {
         isolation_(host->isolation()),
         store_(std::move(store)),
         objects_(directory.file("objects")),
-        attempts_(std::move(host), objects_, clock, directory.file("work")),
+        plans_(*store_, nodes::catalog()),
+        evaluator_(*store_, objects_, plans_, clock),
+        attempts_(std::move(host), evaluator_, objects_, clock, directory.file("work")),
         shard_(*store_, attempts_, clock, nodes::catalog(),
                {.slots = base::limits::processes_per_core *
                          std::max(1u, std::thread::hardware_concurrency())}),
@@ -61,7 +63,6 @@ class Running {
         rate_limit_(settings.rate_limit_per_minute, settings.rate_limit_burst, clock),
         authenticator_(*store_, hasher_, clock, random_,
                        std::chrono::seconds(settings.access_token_ttl_seconds)),
-        plans_(*store_, nodes::catalog()),
         api_({*store_, objects_, authenticator_, rate_limit_, loop_, pool_, plans_,
               nodes::catalog(), clock, random_, isolation_, tenancy_of(settings, isolation_)}) {
     attempts_.report_to(loop_);
@@ -110,6 +111,8 @@ class Running {
   base::SystemRandom random_;
   std::unique_ptr<store::Store> store_;
   store::ObjectDirectory objects_;
+  runtime::PlanCache plans_;
+  runtime::Evaluator evaluator_;
   runtime::Attempts attempts_;
   runtime::Shard shard_;
   runtime::RunLoop loop_;
@@ -118,7 +121,6 @@ class Running {
   auth::PasswordHasher hasher_;
   auth::RateLimit rate_limit_;
   auth::Authenticator authenticator_;
-  api::PlanCache plans_;
   api::Api api_;
   std::unique_ptr<net::Server> server_;
 };

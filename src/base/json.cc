@@ -348,8 +348,11 @@ std::string JsonView::string() const {
 
 bool JsonView::string_equals(std::string_view text) const {
   if (type() != JsonType::string) return false;
-  if (document_->nodes_[index_].escaped) return string() == text;
-  return raw().substr(1, raw().size() - 2) == text;
+  std::string_view body = raw().substr(1, raw().size() - 2);
+  if (!document_->nodes_[index_].escaped) return body == text;
+  constexpr std::size_t escape_bytes_max = 6;  // of one byte: \u0041
+  if (body.size() > text.size() * escape_bytes_max) return false;
+  return string() == text;
 }
 
 std::optional<std::int64_t> JsonView::integer() const {

@@ -41,6 +41,15 @@ inline constexpr std::size_t answer_task_runs_max = 1000;
 inline constexpr std::size_t text_bytes_max = 4u << 10;  // descriptions, reasons
 inline constexpr std::size_t error_bytes_max = 8u << 10;
 
+// Expressions (CEL)
+inline constexpr std::size_t expression_bytes_max = 4u << 10;
+inline constexpr std::size_t expression_depth_max = 128;  // parentheses, calls, operators in a row
+inline constexpr std::size_t expression_steps_max = 1'000'000;
+inline constexpr std::size_t expression_value_bytes_max = 64u << 20;  // built by one evaluation
+inline constexpr std::size_t template_expressions_max = 1000;         // `{{ }}` in one document
+inline constexpr std::size_t regex_bytes_max = 1u << 10;
+inline constexpr std::size_t regex_memory_bytes_max = 256u << 10;  // compiled
+
 // Runs
 inline constexpr int retries_max = 100;
 inline constexpr int recoveries_max = 3;  // lost attempts of one task, then quarantine
@@ -50,10 +59,27 @@ inline constexpr std::size_t inbox_max = 10'000;
 inline constexpr std::size_t batch_events_max = 1000;
 inline constexpr std::size_t wait_seconds_max = 600;
 inline constexpr std::size_t live_runs_max = 100'000;
+inline constexpr std::size_t recovered_runs_max = 500;       // in one commit of a restart
 inline constexpr std::size_t finish_journal_rows_max = 500;  // deleted in the finishing commit
 inline constexpr std::size_t task_chunk_rows_max = 1000;     // task runs a row of run_tasks
 inline constexpr std::size_t task_chunk_bytes_max = 1u << 20;
 inline constexpr std::size_t idempotency_key_bytes_max = 255;
+inline constexpr int concurrency_limit_max = 1'000'000;
+inline constexpr std::size_t concurrency_key_bytes_max = 256;  // of the evaluated key
+inline constexpr std::size_t cache_key_bytes_max = 4u << 10;   // likewise
+inline constexpr int priority_max = 100;
+inline constexpr int map_elements_max = 100'000;
+inline constexpr int task_runs_max = 200'000;  // tasks and elements of one run
+inline constexpr int iterations_max = 1000;
+inline constexpr int iterations_default = 100;
+inline constexpr std::size_t hooks_max = 100;              // of one kind
+inline constexpr auto hooks_timeout = 10min;               // from the decision to their end
+inline constexpr int subflow_depth_max = 10;               // runs started by runs
+inline constexpr std::size_t explained_tasks_max = 1000;   // in GET /runs/{run_id}/why
+inline constexpr std::size_t bulk_runs_max = 200;          // cancelled or repeated by one request
+inline constexpr std::size_t search_rows_max = 10'000;     // read for one page of a search
+inline constexpr std::size_t stats_buckets_max = 1000;
+inline constexpr std::size_t explained_holders_max = 100;  // likewise, of each
 
 // Processes and logs
 inline constexpr std::size_t processes_per_core = 4;

@@ -1,12 +1,17 @@
-// The decision core across runs: which queued task gets one of the machine's slots. Pure, like
-// apply(). Order: age. Slots are derived from the holders, never counted apart.
+// The decision core across runs: who may start, given the machine's slots and the limits of
+// concurrency keys. Pure, like apply(). Order: fair share between organizations, then priority of
+// the run, of the task, then age. Slots are derived from the holders, never counted apart.
 #pragma once
 
+#include <compare>
 #include <cstddef>
 #include <cstdint>
 #include <map>
 #include <optional>
 #include <set>
+#include <string>
+#include <unordered_map>
+#include <vector>
 
 #include "base/ids.h"
 #include "model/plan.h"
@@ -15,32 +20,107 @@ namespace engine {
 
 class Admission {
  public:
+  /// What holds or waits: a task run, or a run as a whole.
   struct Place {
     base::RunId run;
     model::TaskIndex task;
     auto operator<=>(const Place&) const = default;
   };
+  static constexpr model::TaskIndex whole_run = UINT32_MAX;
+
+  struct Request {
+    Place place;
+    std::string org_id;
+    int run_priority = 0;
+    int task_priority = 0;
+    bool needs_slot = true;   // one of the machine's
+    std::string key = {};     // of a concurrency limit; empty: none
+    std::uint32_t limit = 0;  // holders of the key at a time
+  };
 
   explicit Admission(std::size_t slots) : slots_(slots) {}
 
-  void request(Place place);
-  /// The task has its slot already: its run was read back while the attempt goes on.
-  void hold(Place place) { holders_.insert(place); }
-  /// The task waits no longer, or holds no slot any more.
+  /// A place that waits or holds already stays as it is.
+  void request(Request request);
+  /// The place holds already: its run was read back while the attempt goes on.
+  void hold(const Request& request);
+  /// The place waits no longer, or holds nothing any more.
   void release(Place place);
-  /// The next place to be granted; it holds its slot from here on.
+  /// The next place to be granted; it holds from here on.
   std::optional<Place> grant();
 
+  std::size_t slots() const { return slots_; }
+  /// Places that hold one of the machine's slots.
+  std::size_t slots_held() const { return slots_held_; }
   std::size_t holders() const { return holders_.size(); }
   std::size_t waiting() const { return waiting_.size(); }
   bool holds(Place place) const { return holders_.contains(place); }
+  bool waits(Place place) const { return waiting_.contains(place); }
+  /// Those who hold a slot of the machine; those who hold the key.
+  std::vector<Place> slot_holders() const;
+  std::vector<Place> key_holders(const std::string& key) const;
+  /// Those who hold the key or wait for it, oldest first.
+  std::vector<Place> key_places(const std::string& key) const;
+  /// The waiting request of a place; null when it does not wait.
+  const Request* waiting_request(Place place) const;
 
  private:
+  /// The order of requests within one queue.
+  struct Rank {
+    int run_priority;
+    int task_priority;
+    std::uint64_t age;
+    bool operator<(const Rank& other) const {
+      if (run_priority != other.run_priority) return run_priority > other.run_priority;
+      if (task_priority != other.task_priority) return task_priority > other.task_priority;
+      return age < other.age;
+    }
+  };
+  using Queue = std::map<Rank, Place>;
+  struct Waiting {
+    Request request;
+    Rank rank;
+    bool is_parked = false;  // its key is taken up to the limit
+  };
+  struct Holder {
+    std::string org_id;
+    bool needs_slot;
+    std::string key;
+    std::uint64_t age;
+  };
+  struct Organization {
+    std::size_t slots_held = 0;
+    std::uint64_t granted_at = 0;  // number of the last grant
+    Queue queue;                   // may start as soon as there is a slot
+  };
+  struct Key {
+    std::map<std::uint64_t, Place> holders;  // by age
+    Queue parked;
+    std::size_t queued = 0;       // requests of the key in other queues
+    std::uint32_t limit_max = 0;  // of its requests
+  };
+
+  Queue& queue_of(const Request& request);
+  void enqueue(Waiting& waiting);
+  void unpark(const std::string& key);
+  bool is_free(const Request& request) const;
+  std::optional<Place> take_first(Queue& queue);
+  Organization* next_organization();
+  void start(const Place& place);
+  void add_holder(const Request& request, std::uint64_t age);
+  void forget_if_idle(const std::string& key);
+  void drop_holder(std::map<Place, Holder>::iterator holder);
+  void drop_waiting(std::map<Place, Waiting>::iterator waiting);
+
   std::size_t slots_;
-  std::uint64_t age_ = 0;  // of the youngest request
-  std::map<std::uint64_t, Place> queue_;
-  std::map<Place, std::uint64_t> waiting_;  // the same by place
-  std::set<Place> holders_;
+  std::size_t slots_held_ = 0;
+  std::uint64_t ages_ = 0;    // of the youngest request
+  std::uint64_t grants_ = 0;  // so far
+  std::map<std::string, Organization, std::less<>> organizations_;
+  std::unordered_map<std::string, Key> keys_;
+  Queue slotless_;  // of requests that need no slot of the machine
+  std::map<Place, Waiting> waiting_;
+  std::map<Place, Holder> holders_;
 };
 
 }  // namespace engine

@@ -8,10 +8,13 @@ namespace {
 Admission::Place place(int run, model::TaskIndex task = 0) {
   return {base::RunId(run), task};
 }
+Admission::Request asks(int run, const std::string& org = "org") {
+  return {.place = place(run), .org_id = org};
+}
 
 TEST(Admission, GrantsInOrderOfAgeWithinTheSlots) {
   Admission admission(2);
-  for (int i = 1; i <= 4; ++i) admission.request(place(5 - i));
+  for (int i = 1; i <= 4; ++i) admission.request(asks(5 - i));
   EXPECT_EQ(admission.grant(), place(4));
   EXPECT_EQ(admission.grant(), place(3));
   EXPECT_EQ(admission.grant(), std::nullopt);
@@ -24,18 +27,18 @@ TEST(Admission, GrantsInOrderOfAgeWithinTheSlots) {
 
 TEST(Admission, AskingTwiceGivesOneSlot) {
   Admission admission(4);
-  admission.request(place(1));
-  admission.request(place(1));
+  admission.request(asks(1));
+  admission.request(asks(1));
   EXPECT_EQ(admission.grant(), place(1));
-  admission.request(place(1));
+  admission.request(asks(1));
   EXPECT_EQ(admission.grant(), std::nullopt);
   EXPECT_TRUE(admission.holds(place(1)));
 }
 
 TEST(Admission, WithdrawnPlacesAreNotGranted) {
   Admission admission(4);
-  admission.request(place(1));
-  admission.request(place(2));
+  admission.request(asks(1));
+  admission.request(asks(2));
   admission.release(place(1));
   EXPECT_EQ(admission.waiting(), 1u);
   EXPECT_EQ(admission.grant(), place(2));
@@ -44,10 +47,10 @@ TEST(Admission, WithdrawnPlacesAreNotGranted) {
 
 TEST(Admission, AskingAnewIsANewAge) {
   Admission admission(1);
-  admission.request(place(1));
-  admission.request(place(2));
+  admission.request(asks(1));
+  admission.request(asks(2));
   admission.release(place(1));
-  admission.request(place(1));
+  admission.request(asks(1));
   EXPECT_EQ(admission.grant(), place(2));
   admission.release(place(2));
   EXPECT_EQ(admission.grant(), place(1));
@@ -55,9 +58,9 @@ TEST(Admission, AskingAnewIsANewAge) {
 
 TEST(Admission, HeldSlotsCountEvenAboveTheLimit) {
   Admission admission(1);
-  admission.hold(place(1));
-  admission.hold(place(2));
-  admission.request(place(3));
+  admission.hold(asks(1));
+  admission.hold(asks(2));
+  admission.request(asks(3));
   admission.release(place(1));
   EXPECT_EQ(admission.grant(), std::nullopt);
   admission.release(place(2));
@@ -72,7 +75,7 @@ TEST(Admission, ReleasingNothingIsHarmless) {
 
 TEST(Admission, ZeroSlotsGrantNothing) {
   Admission admission(0);
-  admission.request(place(1));
+  admission.request(asks(1));
   EXPECT_EQ(admission.grant(), std::nullopt);
 }
 

@@ -12,34 +12,74 @@ namespace engine {
 
 // ---- events: what can happen to a run ----
 
-/// The run exists; it may begin.
+/// Outputs of an earlier run stand in for these tasks. Before Begin.
+struct Reuse {
+  std::vector<std::pair<TaskIndex, Value>> outputs;
+};
+/// The run may begin.
 struct Begin {};
 /// Admission gave the queued task its slot.
 struct SlotGranted {
   TaskIndex task;
+};
+/// What a task's expressions gave.
+struct Decided {
+  std::optional<Failure> failure;
+  bool runs = true;                       // `when`
+  std::optional<std::uint32_t> elements;  // of map_over
+  std::optional<Value> output;            // the choice of a branch, or what a cache had
+  std::optional<base::Timestamp> until;   // of a delay or an approval
+  WaitEnd then = WaitEnd::succeed;
+  Keys keys;
+};
+/// The list of a mapped task's outputs.
+struct Gathered {
+  std::optional<Failure> failure;
+  Value output;
+};
+struct Computed {
+  TaskIndex task;
+  std::variant<Decided, Gathered> result;
 };
 /// An attempt ended and nothing of it lives.
 struct AttemptReport {
   TaskIndex task;
   int epoch;
   bool succeeded;
-  Value output;     // when succeeded
-  Failure failure;  // when not
+  Value output;        // when succeeded
+  Failure failure;     // when not
+  bool again = false;  // succeeded, and repeat_until is false
 };
-enum class TimerKind { retry, attempt_timeout, run_timeout };
+/// The run that the attempt is has been created.
+struct ChildCreated {
+  TaskIndex task;
+  int epoch;
+  base::RunId child;
+};
+enum class TimerKind { retry, wait, attempt_timeout, run_timeout, hooks_timeout };
 struct TimerFired {
   TimerKind kind;
-  TaskIndex task;  // 0 for run_timeout
+  TaskIndex task;  // 0 for those of the run
   int epoch;       // of the attempt that set it
+};
+/// A person's answer to an approval.
+struct ApprovalDecided {
+  TaskIndex task;
+  bool approved;
+  Value output;         // when approved
+  std::string message;  // when not
 };
 struct CancelRequested {
   std::string reason;
 };
+struct PauseRequested {};
+struct ResumeRequested {};
 /// The state was folded from the store by a server that knows none of its attempts.
 struct Recovered {};
 
 using Event =
-    std::variant<Begin, SlotGranted, AttemptReport, TimerFired, CancelRequested, Recovered>;
+    std::variant<Reuse, Begin, SlotGranted, Computed, AttemptReport, ChildCreated, TimerFired,
+                 ApprovalDecided, CancelRequested, PauseRequested, ResumeRequested, Recovered>;
 
 // ---- actions: what the runtime does once the facts are committed ----
 
@@ -48,6 +88,13 @@ struct RequestSlot {
 };
 struct WithdrawSlot {
   TaskIndex task;
+};
+/// Evaluate the expressions of a task, or gather its elements; its Computed is awaited. Asked for
+/// again when it may have been lost, so an answer can come twice.
+struct Compute {
+  enum class What { decision, gathering };
+  TaskIndex task;
+  What what;
 };
 struct StartAttempt {
   TaskIndex task;
@@ -68,7 +115,7 @@ struct AnnounceRun {};
 /// Nothing of the run lives: it moves to the finished runs, in the same commit.
 struct FinishRun {};
 
-using Action = std::variant<RequestSlot, WithdrawSlot, StartAttempt, StopAttempt, SetTimer,
+using Action = std::variant<RequestSlot, WithdrawSlot, Compute, StartAttempt, StopAttempt, SetTimer,
                             AnnounceRun, FinishRun>;
 
 struct Decision {
@@ -81,8 +128,8 @@ struct Decision {
 /// nothing.
 void apply(RunState& state, const Event& event, base::Timestamp now, Decision& decision);
 
-/// The requests for slots and the timers that a state implies; for a state that was read back while
-/// its attempts go on.
+/// The requests for slots, the computations and the timers that a state implies; for a state that
+/// was read back while its attempts go on.
 void rearm(const RunState& state, std::vector<Action>& actions);
 
 }  // namespace engine

@@ -111,9 +111,10 @@ TEST(ApplyRecovery, FinishesADecidedRun) {
   EXPECT_EQ(run.status(), "CANCELLED");
 }
 
-TEST(ApplyRecovery, BeginsARunThatHadNot) {
+TEST(ApplyRecovery, LeavesItToAdmissionToBeginARunThatHadNot) {
   TestRun run("a");
-  EXPECT_EQ(run.recover(), "start a 1.1");
+  EXPECT_EQ(run.recover(), "");
+  EXPECT_EQ(run.begin(), "start a 1.1");
 }
 
 TEST(ApplyRearm, ImpliesSlotsAndTimersOfAttemptsThatGoOn) {

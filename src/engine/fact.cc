@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "base/json_writer.h"
+#include "base/limits.h"
 
 namespace engine {
 
@@ -20,6 +21,29 @@ struct Encoder {
   JsonWriter& open(std::string_view tag) { return out.begin_array().string(tag); }
 
   void operator()(const RunStarted&) { open("run_started").end_array(); }
+  void operator()(const RunPaused&) { open("run_paused").end_array(); }
+  void operator()(const RunResumed&) { open("run_resumed").end_array(); }
+  void operator()(const TaskDecided& f) {
+    open("decided").integer(f.task).string(f.concurrency_key).string(f.cache_key).end_array();
+  }
+  void operator()(const TaskExpanded& f) {
+    open("expanded").integer(f.task).integer(f.count).end_array();
+  }
+  void operator()(const TaskWaiting& f) {
+    open("waiting").integer(f.task);
+    time(f.until);
+    out.string(base::name_of(f.then)).end_array();
+  }
+  void operator()(const TaskSucceeded& f) {
+    open("task_succeeded").integer(f.task);
+    append_value(out, f.output);
+    out.end_array();
+  }
+  void operator()(const TaskFailed& f) {
+    open("task_failed").integer(f.task).string(base::name_of(f.status));
+    append_failure(out, f.failure);
+    out.end_array();
+  }
   void operator()(const TaskQueued& f) { open("queued").integer(f.task).end_array(); }
   void operator()(const AttemptStarted& f) {
     open("started").integer(f.task).integer(f.attempt).integer(f.epoch).end_array();
@@ -29,14 +53,18 @@ struct Encoder {
     append_value(out, f.output);
     out.end_array();
   }
+  void operator()(const IterationEnded& f) {
+    open("iterated").integer(f.task).integer(f.epoch);
+    append_value(out, f.output);
+    out.end_array();
+  }
+  void operator()(const ChildStarted& f) {
+    open("child").integer(f.task).integer(f.epoch).string(to_string(f.child)).end_array();
+  }
   void operator()(const AttemptFailed& f) {
     open("failed").integer(f.task).integer(f.epoch).string(base::name_of(f.then));
     append_failure(out, f.failure);
-    if (f.retry_at) {
-      out.integer(base::to_us(*f.retry_at));
-    } else {
-      out.null();
-    }
+    time(f.retry_at);
     out.boolean(f.stopping).end_array();
   }
   void operator()(const AttemptGone& f) {
@@ -47,13 +75,33 @@ struct Encoder {
   }
   void operator()(const TasksEnded& f) {
     open("tasks_ended").string(base::name_of(f.status)).begin_array();
-    for (TaskIndex task : f.tasks) out.integer(task);
-    out.end_array().end_array();
+    for (std::size_t i = 0; i < f.tasks.size();) i = ranged(f.tasks, i);
+    out.end_array().boolean(f.by_choice).end_array();
   }
   void operator()(const RunDecided& f) {
     open("run_decided").string(base::name_of(f.status));
     append_failure(out, f.failure);
     out.end_array();
+  }
+
+  void time(std::optional<base::Timestamp> at) {
+    if (at) {
+      out.integer(base::to_us(*at));
+    } else {
+      out.null();
+    }
+  }
+  // Writes the tasks from `first` on that follow each other, as one or as [from, to]; gives the
+  // place after them.
+  std::size_t ranged(const std::vector<TaskIndex>& tasks, std::size_t first) {
+    std::size_t last = first;
+    while (last + 1 < tasks.size() && tasks[last + 1] == tasks[last] + 1) ++last;
+    if (last == first) {
+      out.integer(tasks[first]);
+    } else {
+      out.begin_array().integer(tasks[first]).integer(tasks[last]).end_array();
+    }
+    return last + 1;
   }
 };
 
@@ -70,52 +118,46 @@ class Decoder {
 
  private:
   std::optional<Fact> body(std::string_view tag) {
+    if (std::optional<Fact> fact = run_fact(tag)) return fact;
+    if (std::optional<Fact> fact = task_fact(tag)) return fact;
+    return attempt_fact(tag);
+  }
+
+  // Members of a braced list are read from left to right.
+  std::optional<Fact> run_fact(std::string_view tag) {
     if (tag == "run_started") return RunStarted{};
+    if (tag == "run_paused") return RunPaused{};
+    if (tag == "run_resumed") return RunResumed{};
+    if (tag == "run_decided") return RunDecided{named<RunStatus>(), failure()};
+    return std::nullopt;
+  }
+  std::optional<Fact> task_fact(std::string_view tag) {
+    if (tag == "decided") return TaskDecided{task(), text(), text()};
+    if (tag == "expanded") return TaskExpanded{task(), static_cast<std::uint32_t>(number())};
+    if (tag == "waiting") return TaskWaiting{task(), time(), named<WaitEnd>()};
+    if (tag == "task_succeeded") return TaskSucceeded{task(), value()};
+    if (tag == "task_failed")
+      return TaskFailed{task(), named<TaskStatus>(), failure().value_or(Failure{})};
     if (tag == "queued") return TaskQueued{task()};
-    if (tag == "started") {
-      TaskIndex index = task();
-      int attempt = number();
-      return AttemptStarted{index, attempt, number()};
-    }
-    if (tag == "succeeded") {
-      TaskIndex index = task();
-      int epoch = number();
-      return AttemptSucceeded{index, epoch, value()};
-    }
-    if (tag == "failed") return attempt_failed();
-    if (tag == "gone") {
-      TaskIndex index = task();
-      return AttemptGone{index, number()};
-    }
-    if (tag == "lost") {
-      TaskIndex index = task();
-      return AttemptLost{index, number()};
-    }
-    if (tag == "tasks_ended") {
-      auto status = named<TaskStatus>();
-      return TasksEnded{status, tasks()};
-    }
-    if (tag == "run_decided") {
-      auto status = named<RunStatus>();
-      return RunDecided{status, failure()};
-    }
+    // Rows of the first format version end before `by_choice`.
+    if (tag == "tasks_ended")
+      return TasksEnded{named<TaskStatus>(), tasks(), at_end() ? false : flag()};
+    return std::nullopt;
+  }
+  std::optional<Fact> attempt_fact(std::string_view tag) {
+    if (tag == "started") return AttemptStarted{task(), number(), number()};
+    if (tag == "succeeded") return AttemptSucceeded{task(), number(), value()};
+    if (tag == "iterated") return IterationEnded{task(), number(), value()};
+    if (tag == "child") return ChildStarted{task(), number(), run_id()};
+    if (tag == "failed")
+      return AttemptFailed{task(), number(), named<TaskStatus>(), failure().value_or(Failure{}),
+                           time(), flag()};
+    if (tag == "gone") return AttemptGone{task(), number()};
+    if (tag == "lost") return AttemptLost{task(), number()};
     return std::nullopt;
   }
 
-  Fact attempt_failed() {
-    AttemptFailed fact{task(), number(), named<TaskStatus>(), {}, {}, false};
-    fact.failure = failure().value_or(Failure{});
-    if (std::optional<JsonView> at = next(); at && !at->is_null()) {
-      std::optional<std::int64_t> us = at->integer();
-      ok_ = ok_ && us;
-      fact.retry_at = base::from_us(us.value_or(0));
-    }
-    std::optional<JsonView> stopping = next();
-    ok_ = ok_ && stopping && stopping->type() == base::JsonType::boolean;
-    fact.stopping = ok_ && stopping->boolean();
-    return fact;
-  }
-
+  bool at_end() const { return !(it_ != end_); }
   std::optional<JsonView> next() {
     if (!(it_ != end_)) {
       ok_ = false;
@@ -137,6 +179,23 @@ class Decoder {
     return ok_ ? static_cast<int>(*value) : 0;
   }
   TaskIndex task() { return static_cast<TaskIndex>(number()); }
+  bool flag() {
+    std::optional<JsonView> view = next();
+    ok_ = ok_ && view && view->type() == base::JsonType::boolean;
+    return ok_ && view->boolean();
+  }
+  std::optional<base::Timestamp> time() {
+    std::optional<JsonView> view = next();
+    if (!view || view->is_null()) return std::nullopt;
+    std::optional<std::int64_t> us = view->integer();
+    ok_ = ok_ && us;
+    return base::from_us(us.value_or(0));
+  }
+  base::RunId run_id() {
+    std::optional<base::RunId> id = base::parse_run_id(text());
+    ok_ = ok_ && id;
+    return id.value_or(base::RunId{});
+  }
   template <class Enum>
   Enum named() {
     std::optional<Enum> value = base::enum_from_name<Enum>(text());
@@ -164,8 +223,19 @@ class Decoder {
     std::optional<JsonView> view = next();
     ok_ = ok_ && view && view->is_array();
     if (!ok_) return list;
-    for (JsonView element : view->elements())
-      list.push_back(static_cast<TaskIndex>(number(element)));
+    for (JsonView element : view->elements()) {
+      if (!element.is_array()) {
+        list.push_back(static_cast<TaskIndex>(number(element)));
+        continue;
+      }
+      auto bounds = element.elements().begin();
+      ok_ = ok_ && element.size() == 2;
+      if (!ok_) return list;
+      int from = number(*bounds);
+      int to = number(*++bounds);
+      ok_ = ok_ && from <= to && to - from < base::limits::task_runs_max;
+      for (int i = from; ok_ && i <= to; ++i) list.push_back(static_cast<TaskIndex>(i));
+    }
     return list;
   }
 

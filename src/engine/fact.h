@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/clock.h"
+#include "base/ids.h"
 #include "base/json.h"
 #include "base/result.h"
 #include "model/plan.h"
@@ -22,11 +23,52 @@ using model::RunStatus;
 using model::TaskIndex;
 using model::TaskStatus;
 using model::Value;
+using model::WaitEnd;
 
 struct RunStarted {
   bool operator==(const RunStarted&) const = default;
 };
-/// The task waits for a slot.
+struct RunPaused {
+  bool operator==(const RunPaused&) const = default;
+};
+struct RunResumed {
+  bool operator==(const RunResumed&) const = default;
+};
+/// What the task's expressions gave: it may start.
+struct TaskDecided {
+  TaskIndex task;
+  std::string concurrency_key;  // whole; empty: not limited across runs
+  std::string cache_key;        // whole; empty: not cached
+  bool operator==(const TaskDecided&) const = default;
+};
+/// A mapped task has its elements: `count` further task runs, numbered on from the last one.
+struct TaskExpanded {
+  TaskIndex task;
+  std::uint32_t count;  // above 0
+  bool operator==(const TaskExpanded&) const = default;
+};
+/// The task waits for a time or a person; it has no attempt.
+struct TaskWaiting {
+  TaskIndex task;
+  std::optional<base::Timestamp> until;
+  WaitEnd then = WaitEnd::succeed;
+  bool operator==(const TaskWaiting&) const = default;
+};
+/// The task succeeded without an attempt that decided it: from a cache, a wait, a choice, its
+/// elements, or an earlier run.
+struct TaskSucceeded {
+  TaskIndex task;
+  Value output;
+  bool operator==(const TaskSucceeded&) const = default;
+};
+/// The task failed without an attempt that decided it.
+struct TaskFailed {
+  TaskIndex task;
+  TaskStatus status;  // failed or timed_out
+  Failure failure;
+  bool operator==(const TaskFailed&) const = default;
+};
+/// The task waits for a slot, or for a place within its concurrency limit.
 struct TaskQueued {
   TaskIndex task;
   bool operator==(const TaskQueued&) const = default;
@@ -42,6 +84,20 @@ struct AttemptSucceeded {
   int epoch;
   Value output;
   bool operator==(const AttemptSucceeded&) const = default;
+};
+/// The attempt succeeded, and the task runs again: its repeat_until is false.
+struct IterationEnded {
+  TaskIndex task;
+  int epoch;
+  Value output;
+  bool operator==(const IterationEnded&) const = default;
+};
+/// The attempt is a run of another flow, which lives from this commit on.
+struct ChildStarted {
+  TaskIndex task;
+  int epoch;
+  base::RunId child;
+  bool operator==(const ChildStarted&) const = default;
 };
 struct AttemptFailed {
   TaskIndex task;
@@ -68,6 +124,7 @@ struct AttemptLost {
 struct TasksEnded {
   TaskStatus status;
   std::vector<TaskIndex> tasks;
+  bool by_choice = false;  // skipped, and nothing had failed
   bool operator==(const TasksEnded&) const = default;
 };
 /// The run's status, final from here on.
@@ -77,8 +134,10 @@ struct RunDecided {
   bool operator==(const RunDecided&) const = default;
 };
 
-using Fact = std::variant<RunStarted, TaskQueued, AttemptStarted, AttemptSucceeded, AttemptFailed,
-                          AttemptGone, AttemptLost, TasksEnded, RunDecided>;
+using Fact = std::variant<RunStarted, RunPaused, RunResumed, TaskDecided, TaskExpanded, TaskWaiting,
+                          TaskSucceeded, TaskFailed, TaskQueued, AttemptStarted, AttemptSucceeded,
+                          IterationEnded, ChildStarted, AttemptFailed, AttemptGone, AttemptLost,
+                          TasksEnded, RunDecided>;
 
 /// One journal row: the facts of one commit.
 struct FactRow {

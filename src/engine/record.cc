@@ -18,6 +18,7 @@ void append_time(JsonWriter& out, std::string_view name, std::optional<base::Tim
 void append_task(JsonWriter& out, const TaskRecord& task) {
   out.begin_object().member("id", task.id);
   if (task.name != task.id) out.member("name", task.name);
+  if (task.map_index >= 0) out.member("map_index", task.map_index);
   out.member("status", base::name_of(task.status)).member("attempt", task.attempt);
   append_time(out, "started_at", task.started_at);
   append_time(out, "finished_at", task.finished_at);
@@ -29,6 +30,7 @@ void append_task(JsonWriter& out, const TaskRecord& task) {
     out.key("failure");
     append_failure(out, task.failure);
   }
+  if (task.child) out.member("child", to_string(*task.child));
   if (!task.earlier.empty()) {
     out.key("earlier").begin_array();
     for (const EarlierAttempt& attempt : task.earlier) {
@@ -70,6 +72,8 @@ base::Result<TaskRecord> read_task(JsonView from) {
   TaskRecord task;
   task.id = read_text(from, "id");
   task.name = from.find("name") ? read_text(from, "name") : task.id;
+  if (from.find("map_index")) task.map_index = read_integer(from, "map_index");
+  task.child = base::parse_run_id(read_text(from, "child"));
   auto status = base::enum_from_name<TaskStatus>(read_text(from, "status"));
   if (task.id.empty() || !status) return base::internal_error("damaged task record");
   task.status = *status;
@@ -92,10 +96,19 @@ base::Result<TaskRecord> read_task(JsonView from) {
 
 TaskRecord record_of(const RunState& state, TaskIndex i) {
   const TaskState& t = state.tasks[i];
-  const model::PlannedTask& planned = state.plan->tasks[i];
-  TaskRecord task{planned.id,    planned.name, t.status,  t.attempt, t.started_at,
-                  t.finished_at, std::nullopt, t.failure, t.earlier};
+  const model::PlannedTask& planned = state.planned(i);
+  TaskRecord task;
+  task.id = planned.id;
+  task.name = planned.name;
+  task.map_index = t.map_index;
+  task.status = t.status;
+  task.attempt = t.attempt;
+  task.started_at = t.started_at;
+  task.finished_at = t.finished_at;
   if (t.status == TaskStatus::succeeded) task.output = t.output;
+  task.failure = t.failure;
+  task.earlier = t.earlier;
+  task.child = state.child_of(i);
   return task;
 }
 

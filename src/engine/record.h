@@ -12,6 +12,7 @@ namespace engine {
 struct TaskRecord {
   std::string id;
   std::string name;
+  int map_index = -1;  // of an element
   TaskStatus status = TaskStatus::pending;
   int attempt = 0;
   std::optional<base::Timestamp> started_at;
@@ -19,6 +20,7 @@ struct TaskRecord {
   std::optional<Value> output;  // of a task that succeeded
   std::optional<Failure> failure;
   std::vector<EarlierAttempt> earlier;
+  std::optional<base::RunId> child;  // the run that its last attempt was
   bool operator==(const TaskRecord&) const = default;
 };
 

@@ -60,6 +60,31 @@ class TestRun {
   std::string fail(const std::string& id, const std::string& kind = "exit_code", int epoch = 0) {
     return apply(AttemptReport{index(id), epoch_of(id, epoch), false, {}, {kind, "it broke"}});
   }
+  /// What the task's expressions gave.
+  std::string decide(const std::string& id, Decided decided = {}) {
+    return apply(Computed{index(id), std::move(decided)});
+  }
+  std::string skip_by_when(const std::string& id) {
+    Decided decided;
+    decided.runs = false;
+    return decide(id, decided);
+  }
+  std::string expand(const std::string& id, std::uint32_t elements) {
+    Decided decided;
+    decided.elements = elements;
+    return decide(id, decided);
+  }
+  /// The choice of a branch, or what a cache had.
+  std::string choose(const std::string& id, const std::string& json) {
+    Decided decided;
+    decided.output = Value::inline_json(json);
+    return decide(id, decided);
+  }
+  std::string gather(const std::string& id, const std::string& json = "[]") {
+    return apply(Computed{index(id), Gathered{std::nullopt, Value::inline_json(json)}});
+  }
+  std::string pause() { return apply(PauseRequested{}); }
+  std::string resume() { return apply(ResumeRequested{}); }
   std::string cancel() { return apply(CancelRequested{"enough"}); }
   std::string recover() {
     timers_.clear();
@@ -80,8 +105,9 @@ class TestRun {
     return actions;
   }
 
-  /// Applies one event and gives its actions: "start a 1.1; stop b 2; slot c; withdraw c; announce;
-  /// finish", an attempt as number.epoch. Timers are kept for pass().
+  /// Applies one event and gives its actions: "start a 1.1; stop b 2; slot c; withdraw c; decide d;
+  /// gather e; announce; finish", an attempt as number.epoch, an element as "e:0". Timers are kept
+  /// for pass().
   std::string apply(const Event& event) {
     Decision decision;
     engine::apply(state, event, now, decision);
@@ -101,14 +127,17 @@ class TestRun {
   std::string statuses() const {
     std::string out;
     for (TaskIndex i = 0; i < state.tasks.size(); ++i)
-      out += fmt::format("{}{} {}", i ? ", " : "", state.plan->tasks[i].id,
-                         base::name_of(state.tasks[i].status));
+      out += fmt::format("{}{} {}", i ? ", " : "", name(i), base::name_of(state.tasks[i].status));
     return out;
   }
   std::string status() const { return std::string(base::name_of(state.status)); }
+  std::string name(TaskIndex i) const {
+    std::string index = state.is_element(i) ? fmt::format(":{}", state.tasks[i].map_index) : "";
+    return state.planned(i).id + index;
+  }
   TaskIndex index(const std::string& id) const {
-    for (TaskIndex i = 0; i < state.plan->tasks.size(); ++i)
-      if (state.plan->tasks[i].id == id) return i;
+    for (TaskIndex i = 0; i < state.tasks.size(); ++i)
+      if (name(i) == id) return i;
     throw std::invalid_argument("no task " + id);
   }
   /// Times from now at which timers are due, in seconds.
@@ -128,9 +157,11 @@ class TestRun {
   int epoch_of(const std::string& id, int epoch) { return epoch ? epoch : task(id).epoch; }
 
   std::string describe(const Action& action) {
-    auto id = [&](TaskIndex i) { return state.plan->tasks[i].id; };
+    auto id = [&](TaskIndex i) { return name(i); };
     if (auto* a = std::get_if<RequestSlot>(&action)) return "slot " + id(a->task);
     if (auto* a = std::get_if<WithdrawSlot>(&action)) return "withdraw " + id(a->task);
+    if (auto* a = std::get_if<Compute>(&action))
+      return (a->what == Compute::What::decision ? "decide " : "gather ") + id(a->task);
     if (auto* a = std::get_if<StartAttempt>(&action))
       return fmt::format("start {} {}.{}", id(a->task), a->attempt, a->epoch);
     if (auto* a = std::get_if<StopAttempt>(&action))
@@ -148,9 +179,12 @@ class TestRun {
     EXPECT_EQ(folded.status, state.status);
     EXPECT_EQ(folded.failure, state.failure);
     EXPECT_EQ(folded.first_failed, state.first_failed);
-    EXPECT_EQ(std::tie(folded.open, folded.live, folded.active),
-              std::tie(state.open, state.live, state.active));
-    EXPECT_TRUE(state.to_skip.empty());
+    EXPECT_EQ(std::tie(folded.open, folded.open_hooks, folded.live, folded.active),
+              std::tie(state.open, state.open_hooks, state.live, state.active));
+    EXPECT_TRUE(folded.elements == state.elements);
+    EXPECT_TRUE(folded.keys == state.keys);
+    EXPECT_EQ(folded.children, state.children);
+    EXPECT_TRUE(state.to_skip.empty() && state.to_skip_by_choice.empty());
     EXPECT_LE(state.active, state.plan->max_parallel);
   }
 

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "exec/attempt_users.h"
+#include "exec/cgroup.h"
 #include "exec/file_view.h"
 #include "exec/launch.h"
 #include "exec/unique_fd.h"
@@ -15,9 +16,10 @@ namespace exec {
 
 struct NestOptions {
   bool isolated = false;
-  bool user_namespace = false;     // of its own, too
-  bool drop_capabilities = false;  // attempts, where the spawner has some
-  const FileView* view = nullptr;  // when isolated
+  bool user_namespace = false;          // of its own, too
+  bool drop_capabilities = false;       // attempts, where the spawner has some
+  const FileView* view = nullptr;       // when isolated
+  const CgroupTree* cgroups = nullptr;  // where there is none, rlimits do
   AttemptUsers users;
   std::string marker_prefix;
   std::vector<int> kept;  // descriptors that every nest holds for as long as it lives

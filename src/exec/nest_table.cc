@@ -9,6 +9,7 @@
 #include <cerrno>
 #include <cstring>
 #include <iterator>
+#include <utility>
 
 #include "base/limits.h"
 #include "base/log.h"
@@ -96,10 +97,19 @@ void NestTable::put(Nest& nest, Request request, bool with_run) {
   ++nest.attempts;
   nest.kill_at = nest.close_at = never;
   int error = with_run ? add_run_mount(request, request.texts().run_directory) : 0;
+  if (error == 0) error = limit(nest, request.header);
   if (error == 0) error = pass_on(nest, std::move(request));
   if (error == 0) return;
   nest.setup_error = error;
   close(nest);  // its death is the report
+}
+
+/// By the nest's cgroup; then its processes need no limit of their own. Errno, or 0.
+int NestTable::limit(const Nest& nest, RequestHeader& header) const {
+  if (options_.cgroups == nullptr) return 0;
+  CgroupLimits limits{std::exchange(header.memory_bytes_max, 0), header.processes_max,
+                      header.cpu_millis_max};
+  return options_.cgroups->put(nest.pid, limits);
 }
 
 /// Errno, or 0.
@@ -201,6 +211,7 @@ void NestTable::reap() {
     std::erase(spares_, info.si_pid);
     std::erase(idle_, info.si_pid);
     Nest dead = std::move(nests_.extract(info.si_pid).mapped());
+    if (options_.cgroups != nullptr) options_.cgroups->remove(dead.pid);
     if (!dead.warm_key.empty()) on_warm_death(dead);
   }
 }

@@ -74,6 +74,7 @@ class NestTable {
   void put(Nest& nest, Request request, bool with_run);
   int add_run_mount(Request& request, const std::string& path) const;
   int pass_on(Nest& nest, Request request) const;
+  int limit(const Nest& nest, RequestHeader& header) const;
   void order(ProcessId id, RequestKind kind, base::Duration patience);
   void receive(Nest& nest);
   void take_report(Nest& nest, const Report& report);

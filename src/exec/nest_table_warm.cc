@@ -33,9 +33,9 @@ bool is_of_attempt(std::string_view variable) {
 std::string key_of(const Request& request) {
   const RequestHeader& header = request.header;
   RequestTexts texts = request.texts();
-  std::string key =
-      fmt::format("{} {} {} {} {}", static_cast<int>(header.warm), header.memory_bytes_max,
-                  header.cpu_seconds_max, header.file_bytes_max, header.processes_max);
+  std::string key = fmt::format(
+      "{} {} {} {} {} {}", static_cast<int>(header.warm), header.memory_bytes_max,
+      header.cpu_millis_max, header.cpu_seconds_max, header.file_bytes_max, header.processes_max);
   auto add = [&key](std::string_view text) { key.append(1, '\0').append(text); };
   add(texts.organization);
   for (const char* argument : texts.arguments) add(argument);

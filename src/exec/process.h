@@ -35,6 +35,8 @@ enum class IsolationLevel {
 struct Isolation {
   IsolationLevel level = IsolationLevel::none;
   std::string reason;  // why it is not `full`
+  bool has_cgroups =
+      false;  // so memory counts for all of an attempt, and processor time is bounded
 };
 
 /// How the process of Python code begins. `argv` is python_program() in mode "spawn", its standard
@@ -56,7 +58,8 @@ struct ProcessSpec {
   OutputMode stdout_mode = OutputMode::log;
   bool result_channel = false;  // file descriptor 3 of the process is a pipe for its result
   std::size_t result_bytes_max = base::limits::value_bytes_max;
-  std::size_t memory_bytes_max = 0;  // of each process, RLIMIT_DATA; 0: not limited
+  std::size_t memory_bytes_max = 0;  // of all processes by cgroup, or of each by RLIMIT_DATA; 0: no
+  std::size_t cpu_millis_max = 0;    // thousandths of a processor, by cgroup; 0: not limited
   std::size_t cpu_seconds_max = 0;   // RLIMIT_CPU; 0: not limited
   std::size_t file_bytes_max = 0;    // RLIMIT_FSIZE; 0: not limited
   WarmStart warm = WarmStart::none;

@@ -265,7 +265,14 @@ int run_spawner(std::span<char* const> arguments) {
                  options.users.has_range()});
   options.view = &view;
   Isolation isolation{IsolationLevel::none, "switched off"};
-  if (std::string_view(arguments[2]) == "1") isolation = establish(options);
+  std::optional<CgroupTree> cgroups;
+  if (std::string_view(arguments[2]) == "1") {
+    auto found = CgroupTree::find();
+    if (found) cgroups = std::move(found).value();
+    isolation = establish(options);
+    if (cgroups) options.cgroups = &*cgroups;
+    isolation.has_cgroups = cgroups.has_value();
+  }
   Spawner(socket, std::move(options), isolation).run();
   kill_all_descendants();
   return 0;

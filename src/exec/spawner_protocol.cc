@@ -128,6 +128,7 @@ base::Result<Packet> encode_start(ProcessId id, const ProcessSpec& spec) {
   header.cpu_seconds_max = spec.cpu_seconds_max;
   header.file_bytes_max = spec.file_bytes_max;
   header.processes_max = spec.processes_max;
+  header.cpu_millis_max = spec.cpu_millis_max;
   header.warm = has_zero(spec.warm_code) ? WarmStart::none : spec.warm;
   header.grace_ms = spec.stop_grace.count();
   header.argument_count = static_cast<std::uint32_t>(spec.argv.size());
@@ -202,6 +203,7 @@ std::string_view refusal_text(Refusal refusal) {
 std::string encode_ready(const Isolation& isolation) {
   Report report;
   report.exit_code = static_cast<std::int32_t>(isolation.level);
+  report.signal = isolation.has_cgroups ? 1 : 0;
   return std::string(reinterpret_cast<const char*>(&report), sizeof report) + isolation.reason;
 }
 
@@ -210,7 +212,9 @@ std::optional<Isolation> decode_ready(std::span<const char> bytes) {
   if (bytes.size() < sizeof report) return std::nullopt;
   std::memcpy(&report, bytes.data(), sizeof report);
   auto reason = bytes.subspan(sizeof report);
-  return Isolation{static_cast<IsolationLevel>(report.exit_code), {reason.begin(), reason.end()}};
+  return Isolation{static_cast<IsolationLevel>(report.exit_code),
+                   {reason.begin(), reason.end()},
+                   report.signal != 0};
 }
 
 Packet encode_order(RequestKind kind, ProcessId id) {

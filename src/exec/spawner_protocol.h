@@ -39,6 +39,7 @@ struct RequestHeader {
   std::uint64_t cpu_seconds_max = 0;
   std::uint64_t file_bytes_max = 0;
   std::uint64_t processes_max = 0;
+  std::uint64_t cpu_millis_max = 0;
   std::int64_t grace_ms = 0;
   std::uint32_t argument_count = 0;
   std::uint32_t variable_count = 0;
@@ -116,8 +117,8 @@ struct Report {
   std::uint16_t left_children = 0;
 };
 
-/// The first packet of the spawner: a Report of kind `ready`, its exit_code an IsolationLevel,
-/// followed by the text of the reason.
+/// The first packet of the spawner: a Report of kind `ready`, its exit_code an IsolationLevel, its
+/// signal has_cgroups, followed by the text of the reason.
 std::string encode_ready(const Isolation& isolation);
 std::optional<Isolation> decode_ready(std::span<const char> bytes);
 

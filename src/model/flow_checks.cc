@@ -1,13 +1,18 @@
-// Checks of a FlowSpec across its tasks: ids, edges, cycles, inputs, outputs, node configs.
+// Checks of a FlowSpec across its tasks: ids, node configs, edges, cycles, inputs, expressions,
+// outputs.
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <deque>
 #include <memory>
 #include <set>
 #include <unordered_map>
 
 #include "base/limits.h"
+#include "model/flow_graph.h"
 #include "model/flow_spec.h"
+#include "model/parameters.h"
+#include "model/task_expressions.h"
 
 namespace model {
 
@@ -17,7 +22,15 @@ using base::Path;
 
 namespace {
 
-using Index = std::unordered_map<std::string_view, std::size_t>;
+/// One task or hook, with its place in the document.
+struct Placed {
+  const TaskSpec* spec;
+  Path path;
+  JsonView config;
+  const NodeTypeInfo* type = nullptr;
+  bool is_hook = false;
+  std::size_t index = 0;  // of a task
+};
 
 class FlowChecker {
  public:
@@ -26,45 +39,94 @@ class FlowChecker {
       : spec_(spec), from_(from), catalog_(catalog), path_(path), errors_(errors) {}
 
   void run() {
+    collect();
     check_ids();
     if (!errors_.empty()) return;  // the graph is not readable
-    check_configs();
+    for (Placed& task : placed_) check_type(task);
     merge_edges();
-    resolve_parents();
-    check_cycles();
+    build_graph();
     check_parameters();
-    check_inputs();
+    for (const Placed& task : placed_) check_inputs(task);
+    if (errors_.empty()) check_expressions();
     check_outputs();
   }
 
  private:
-  void check_ids() {
-    Path tasks = path_.member("tasks");
-    for (std::size_t i = 0; i < spec_.tasks.size(); ++i) {
-      if (index_.emplace(spec_.tasks[i].id, i).second) continue;
-      Path task = tasks.element(i);
-      errors_.add(task.member("id"), fmt::format("task '{}' exists twice", spec_.tasks[i].id));
+  // ---- tasks and hooks, each by itself ----
+
+  void collect() {
+    collect(spec_.tasks, "tasks", false);
+    collect(spec_.on_success, "on_success", true);
+    collect(spec_.on_failure, "on_failure", true);
+    collect(spec_.on_cancel, "on_cancel", true);
+  }
+
+  void collect(const std::vector<TaskSpec>& tasks, std::string_view name, bool are_hooks) {
+    if (tasks.empty()) return;
+    const Path& list = lists_.emplace_back(path_.member(name));
+    auto element = from_.find(name)->elements().begin();
+    for (std::size_t i = 0; i < tasks.size(); ++i, ++element) {
+      std::optional<JsonView> config = (*element).find("config");
+      bool is_given = config && !config->is_null();
+      placed_.push_back(
+          {&tasks[i], list.element(i), is_given ? *config : empty_->root(), nullptr, are_hooks, i});
     }
   }
 
-  void check_configs() {
-    Path tasks = path_.member("tasks");
-    auto element = from_.find("tasks")->elements().begin();
-    for (std::size_t i = 0; i < spec_.tasks.size(); ++i, ++element) {
-      Path task = tasks.element(i);
-      const NodeTypeInfo* type = find_node_type(catalog_, spec_.tasks[i].type);
-      if (type == nullptr) {
-        errors_.add(task.member("type"), "must be one of: " + known_types());
-        continue;
-      }
-      Path config_path = task.member("config");
-      std::optional<JsonView> config = (*element).find("config");
-      if (config && !config->is_null()) {
-        type->check(*config, config_path, errors_);
-      } else {
-        type->check(empty_->root(), config_path, errors_);
-      }
+  void check_ids() {
+    std::set<std::string_view> ids;
+    for (const Placed& task : placed_)
+      if (!ids.insert(task.spec->id).second)
+        errors_.add(task.path.member("id"), fmt::format("task '{}' exists twice", task.spec->id));
+    for (std::size_t i = 0; i < spec_.tasks.size(); ++i) index_.emplace(spec_.tasks[i].id, i);
+  }
+
+  void check_type(Placed& task) {
+    task.type = find_node_type(catalog_, task.spec->type);
+    if (task.type == nullptr)
+      return errors_.add(task.path.member("type"), "must be one of: " + known_types());
+    check_config(task);
+    if (!task.type->has_attempts()) refuse_attempt_members(task);
+    if (task.is_hook && !task.type->has_attempts())
+      errors_.add(task.path.member("type"), "cannot be a hook");
+  }
+
+  // What a template will give is known, and checked, when the task starts.
+  void check_config(const Placed& task) {
+    FieldErrors found;
+    Path root;
+    task.type->check(task.config, root, found);
+    if (found.empty()) return;
+    Path config = task.path.member("config");
+    for (base::FieldError& error : std::move(found).error().fields) {
+      if (!is_template(task, error.path))
+        errors_.add(config.pointer() + error.path, std::move(error.message));
     }
+  }
+
+  static bool is_template(const Placed& task, const std::string& pointer) {
+    for (std::string_view member : task.type->verbatim)
+      if (pointer == fmt::format("/{}", member)) return false;
+    std::optional<JsonView> value = task.config.at_pointer(pointer);
+    return value && value->is_string() && value->string().find("{{") != std::string::npos;
+  }
+
+  void refuse_attempt_members(const Placed& task) {
+    const TaskSpec& spec = *task.spec;
+    auto refuse = [&](bool present, std::string_view name) {
+      if (present)
+        errors_.add(task.path.member(name),
+                    fmt::format("type {} has no attempts", task.type->type));
+    };
+    refuse(spec.retries > 0, "retries");
+    refuse(spec.retry_delay_seconds.has_value(), "retry_delay_seconds");
+    refuse(spec.retry_backoff.has_value(), "retry_backoff");
+    refuse(spec.retry_on.has_value(), "retry_on");
+    refuse(spec.timeout_seconds.has_value(), "timeout_seconds");
+    refuse(spec.concurrency_limit.has_value(), "concurrency_limit");
+    refuse(spec.repeat_until.has_value(), "repeat_until");
+    refuse(spec.cache.has_value(), "cache");
+    refuse(spec.map_over && task.type->kind == NodeKind::branch, "map_over");
   }
 
   std::string known_types() const {
@@ -74,36 +136,62 @@ class FlowChecker {
     return names;
   }
 
+  // ---- edges ----
+
   // Edges alone become depends_on; where both are given they must say the same.
   void merge_edges() {
     if (!spec_.edges) return;
     bool has_depends = std::any_of(spec_.tasks.begin(), spec_.tasks.end(),
                                    [](const TaskSpec& task) { return !task.depends_on.empty(); });
-    std::set<EdgeSpec> drawn;
+    std::set<Edge> drawn;
     Path edges = path_.member("edges");
     for (std::size_t i = 0; i < spec_.edges->size(); ++i) {
       const EdgeSpec& edge = (*spec_.edges)[i];
       Path here = edges.element(i);
       bool known = known_task(edge.source, here.member("source")) &
                    known_task(edge.target, here.member("target"));
-      if (!drawn.insert(edge).second) errors_.add(here, "this edge exists twice");
-      if (known && !has_depends) spec_.tasks[index_[edge.target]].depends_on.push_back(edge.source);
+      if (!drawn.emplace(edge.source, edge.target).second)
+        errors_.add(here, "this edge exists twice");
+      if (!known) continue;
+      if (edge.label) check_label(edge, here.member("label"));
+      if (!has_depends) spec_.tasks[index_[edge.target]].depends_on.push_back(edge.source);
     }
     if (has_depends) compare_edges(drawn);
   }
 
-  void compare_edges(const std::set<EdgeSpec>& drawn) {
-    std::set<EdgeSpec> named;
+  void check_label(const EdgeSpec& edge, const Path& path) {
+    const Placed& source = placed_[index_[edge.source]];
+    if (source.type == nullptr) return;
+    if (source.type->kind != NodeKind::branch)
+      return errors_.add(path, "belongs to edges that leave a branch");
+    std::vector<std::string> labels = branch_labels(source);
+    if (std::find(labels.begin(), labels.end(), *edge.label) == labels.end())
+      errors_.add(path, fmt::format("task '{}' has no choice '{}'", edge.source, *edge.label));
+  }
+
+  static std::vector<std::string> branch_labels(const Placed& branch) {
+    std::vector<std::string> labels;
+    for (ConfigExpression& each : branch.type->expressions(branch.config))
+      labels.push_back(std::move(each.label));
+    std::optional<JsonView> otherwise = branch.config.find("otherwise");
+    if (otherwise && otherwise->is_string()) labels.push_back(otherwise->string());
+    return labels;
+  }
+
+  using Edge = std::pair<std::string_view, std::string_view>;
+
+  void compare_edges(const std::set<Edge>& drawn) {
+    std::set<Edge> named;
     for (const TaskSpec& task : spec_.tasks)
-      for (const std::string& parent : task.depends_on) named.insert({parent, task.id});
-    for (const EdgeSpec& edge : drawn)
-      if (!named.contains(edge))
-        errors_.add(path_.member("edges"), fmt::format("has {} -> {}, which depends_on has not",
-                                                       edge.source, edge.target));
-    for (const EdgeSpec& edge : named)
-      if (!drawn.contains(edge))
+      for (const std::string& parent : task.depends_on) named.emplace(parent, task.id);
+    for (const auto& [source, target] : drawn)
+      if (!named.contains({source, target}))
         errors_.add(path_.member("edges"),
-                    fmt::format("lacks {} -> {}, which depends_on has", edge.source, edge.target));
+                    fmt::format("has {} -> {}, which depends_on has not", source, target));
+    for (const auto& [source, target] : named)
+      if (!drawn.contains({source, target}))
+        errors_.add(path_.member("edges"),
+                    fmt::format("lacks {} -> {}, which depends_on has", source, target));
   }
 
   bool known_task(std::string_view id, const Path& path) {
@@ -112,61 +200,123 @@ class FlowChecker {
     return false;
   }
 
-  void resolve_parents() {
-    parents_.resize(spec_.tasks.size());
-    Path tasks = path_.member("tasks");
+  void build_graph() {
+    std::vector<std::vector<std::size_t>> parents(spec_.tasks.size());
     for (std::size_t i = 0; i < spec_.tasks.size(); ++i) {
-      Path task = tasks.element(i);
-      Path list = task.member("depends_on");
+      Path list = placed_[i].path.member("depends_on");
       const auto& names = spec_.tasks[i].depends_on;
       for (std::size_t j = 0; j < names.size(); ++j)
-        if (known_task(names[j], list.element(j))) parents_[i].push_back(index_[names[j]]);
+        if (known_task(names[j], list.element(j))) parents[i].push_back(index_[names[j]]);
       std::set<std::string_view> unique(names.begin(), names.end());
       if (unique.size() != names.size()) errors_.add(list, "names a task twice");
     }
+    graph_.emplace(std::move(parents));
+    if (graph_->has_cycle()) errors_.add(path_.member("tasks"), name_cycle());
   }
 
-  // Kahn's algorithm; `order_` stays short when there is a cycle, which is then named.
-  void check_cycles() {
-    std::vector<std::size_t> left(parents_.size());
-    std::vector<std::vector<std::size_t>> children(parents_.size());
-    for (std::size_t i = 0; i < parents_.size(); ++i) {
-      left[i] = parents_[i].size();
-      for (std::size_t parent : parents_[i]) children[parent].push_back(i);
-      if (left[i] == 0) order_.push_back(i);
+  std::string name_cycle() const {
+    std::vector<std::size_t> cycle = graph_->cycle();
+    constexpr std::size_t shown_max = 20;
+    std::string text = "form a cycle: ";
+    for (std::size_t i = 0; i < std::min(cycle.size(), shown_max + 1); ++i)
+      text += spec_.tasks[cycle[i]].id + " -> ";
+    return text + (cycle.size() > shown_max + 1 ? "…" : spec_.tasks[cycle[0]].id);
+  }
+
+  // ---- parameters, inputs, outputs ----
+
+  void check_parameters() {
+    Path list = path_.member("parameters");
+    for (std::size_t i = 0; i < spec_.parameters.size(); ++i) {
+      const ParameterSpec& parameter = spec_.parameters[i];
+      Path here = list.element(i);
+      if (!parameters_.insert(parameter.name).second)
+        errors_.add(here.member("name"),
+                    fmt::format("parameter '{}' exists twice", parameter.name));
+      if (!parameter.default_value) continue;
+      auto document = base::JsonDocument::parse(parameter.default_value->text);
+      check_parameter(parameter, (*document)->root(), here.member("default"), errors_);
     }
-    for (std::size_t at = 0; at < order_.size(); ++at)
-      for (std::size_t child : children[order_[at]])
-        if (--left[child] == 0) order_.push_back(child);
-    if (order_.size() < parents_.size()) errors_.add(path_.member("tasks"), name_cycle(left));
   }
 
-  std::string name_cycle(const std::vector<std::size_t>& left) {
-    std::size_t at = 0;
-    while (left[at] == 0) ++at;
-    std::vector<std::size_t> walk;  // towards parents that are left: it must come around
-    std::vector<bool> seen(parents_.size());
-    while (!seen[at]) {
-      seen[at] = true;
-      walk.push_back(at);
-      at = *std::find_if(parents_[at].begin(), parents_[at].end(),
-                         [&](std::size_t parent) { return left[parent] > 0; });
+  void check_inputs(const Placed& task) {
+    Path inputs = task.path.member("inputs");
+    for (const auto& [name, source] : task.spec->inputs) {
+      Path here = inputs.member(name);
+      if (!base::name_rule.holds(name)) errors_.add(here, std::string(base::name_rule.message));
+      std::vector<std::string_view> own = own_inputs(task);
+      if (std::find(own.begin(), own.end(), name) != own.end())
+        errors_.add(here, "is given by map_over or repeat_until");
+      check_source(task, source, here);
     }
-    walk.erase(walk.begin(), std::find(walk.begin(), walk.end(), at));
-    std::reverse(walk.begin(), walk.end());
-    std::string text = "form a cycle: " + spec_.tasks[at].id;
-    std::size_t shown = std::min<std::size_t>(walk.size(), 20);
-    for (std::size_t i = 0; i < shown; ++i) text += " -> " + spec_.tasks[walk[i]].id;
-    return shown < walk.size() ? text + " -> …" : text;
+    if (task.spec->map_over) check_source(task, *task.spec->map_over, task.path.member("map_over"));
   }
 
-  void check_parameters();
-  void check_inputs();
-  void check_input(std::size_t task, const InputSource& input, const Path& path);
-  void check_upstream(std::size_t task, std::string_view source, const Path& path);
-  bool is_ancestor(std::size_t task, std::size_t source);
-  void build_ancestors(std::size_t words);
-  void check_outputs();
+  /// Inputs that a task gets without naming them.
+  static std::vector<std::string_view> own_inputs(const Placed& task) {
+    std::vector<std::string_view> names;
+    if (task.spec->map_over) names = {"item", "index"};
+    if (task.spec->repeat_until) names.push_back("previous");
+    return names;
+  }
+
+  void check_source(const Placed& task, const InputSource& input, const Path& path) {
+    if (input.parameter && !parameters_.contains(*input.parameter))
+      errors_.add(path.member("parameter"), fmt::format("no parameter '{}'", *input.parameter));
+    if (input.task) check_upstream(task, *input.task, path.member("task"));
+    if (!input.tasks) return;
+    Path list = path.member("tasks");
+    for (std::size_t i = 0; i < input.tasks->size(); ++i)
+      check_upstream(task, (*input.tasks)[i], list.element(i));
+  }
+
+  void check_upstream(const Placed& task, std::string_view source, const Path& path) {
+    if (!known_task(source, path)) return;
+    if (task.is_hook || graph_->has_cycle()) return;  // everything, or nothing, is upstream
+    if (!graph_->precedes(index_[source], task.index))
+      errors_.add(path, fmt::format("task '{}' is not upstream of '{}': add it to depends_on",
+                                    source, task.spec->id));
+  }
+
+  void check_outputs() {
+    if (!spec_.outputs) return;
+    Path list = path_.member("outputs");
+    std::set<std::string_view> unique;
+    for (std::size_t i = 0; i < spec_.outputs->size(); ++i) {
+      known_task((*spec_.outputs)[i], list.element(i));
+      if (!unique.insert((*spec_.outputs)[i]).second)
+        errors_.add(list.element(i), "is named twice");
+    }
+  }
+
+  // ---- expressions ----
+
+  void check_expressions() {
+    if (cel::ProgramPtr key = compile_flow_key(spec_, path_, errors_))
+      check_reads(key->reads(), "parameters", parameters_, path_.member("concurrency_key"));
+    for (const Placed& task : placed_) {
+      TaskExpressions expressions =
+          compile_expressions(*task.spec, *task.type, task.config, task.path, errors_);
+      check_reads(expressions.reads, "parameters", parameters_, task.path);
+      std::set<std::string_view> inputs;
+      for (const auto& [name, source] : task.spec->inputs) inputs.insert(name);
+      for (std::string_view name : own_inputs(task)) inputs.insert(name);
+      check_reads(expressions.reads, "inputs", inputs, task.path);
+      auto tasks = expressions.reads.find("tasks");
+      if (tasks == expressions.reads.end()) continue;
+      for (const std::string& id : tasks->second.names) check_upstream(task, id, task.path);
+    }
+  }
+
+  void check_reads(const cel::Reads& reads, const std::string& variable,
+                   const std::set<std::string_view>& known, const Path& path) {
+    auto members = reads.find(variable);
+    if (members == reads.end()) return;
+    for (const std::string& name : members->second.names)
+      if (!known.contains(name))
+        errors_.add(path,
+                    fmt::format("an expression reads {}.{}, which there is not", variable, name));
+  }
 
   FlowSpec& spec_;
   JsonView from_;
@@ -174,125 +324,12 @@ class FlowChecker {
   const Path& path_;
   FieldErrors& errors_;
   std::unique_ptr<const base::JsonDocument> empty_ = *base::JsonDocument::parse("{}");
-  Index index_;
-  std::vector<std::vector<std::size_t>> parents_;
-  std::vector<std::size_t> order_;  // topological
-  std::vector<std::uint64_t>
-      ancestors_;  // a bit row a task, built at the first input that needs it
+  std::deque<Path> lists_;      // to which the paths of `placed_` point
+  std::vector<Placed> placed_;  // tasks, then hooks
+  std::unordered_map<std::string_view, std::size_t> index_;  // of tasks
+  std::optional<FlowGraph> graph_;
   std::set<std::string_view> parameters_;
 };
-
-bool matches_type(JsonView value, ParameterType type) {
-  switch (type) {
-    case ParameterType::string:
-      return value.is_string();
-    case ParameterType::integer:
-      return value.type() == base::JsonType::number &&
-             (value.integer() || value.raw().find_first_of(".eE") == std::string_view::npos);
-    case ParameterType::number:
-      return value.type() == base::JsonType::number;
-    case ParameterType::boolean:
-      return value.type() == base::JsonType::boolean;
-    case ParameterType::object:
-      return value.is_object();
-    case ParameterType::array:
-      return value.is_array();
-  }
-  return false;
-}
-
-std::string canonical(JsonView value) {
-  std::string text;
-  base::append_canonical_json(text, value);
-  return text;
-}
-
-void check_value(const ParameterSpec& parameter, JsonView value, const Path& path,
-                 FieldErrors& errors) {
-  if (!matches_type(value, parameter.type)) {
-    errors.add(path, fmt::format("must be of type {}, not {}", base::name_of(parameter.type),
-                                 with_article(value.type())));
-    return;
-  }
-  if (!parameter.enumeration) return;
-  std::string text = canonical(value);
-  for (const base::RawJson& allowed : *parameter.enumeration)
-    if (canonical((*base::JsonDocument::parse(allowed.text))->root()) == text) return;
-  errors.add(path, "must be one of the values of its enum");
-}
-
-void FlowChecker::check_parameters() {
-  Path list = path_.member("parameters");
-  for (std::size_t i = 0; i < spec_.parameters.size(); ++i) {
-    const ParameterSpec& parameter = spec_.parameters[i];
-    Path here = list.element(i);
-    if (!parameters_.insert(parameter.name).second)
-      errors_.add(here.member("name"), fmt::format("parameter '{}' exists twice", parameter.name));
-    if (!parameter.default_value) continue;
-    auto document = base::JsonDocument::parse(parameter.default_value->text);
-    check_value(parameter, (*document)->root(), here.member("default"), errors_);
-  }
-}
-
-void FlowChecker::check_inputs() {
-  Path tasks = path_.member("tasks");
-  for (std::size_t i = 0; i < spec_.tasks.size(); ++i) {
-    Path task = tasks.element(i);
-    Path inputs = task.member("inputs");
-    for (const auto& [name, source] : spec_.tasks[i].inputs) {
-      Path here = inputs.member(name);
-      if (!base::name_rule.holds(name)) errors_.add(here, std::string(base::name_rule.message));
-      check_input(i, source, here);
-    }
-  }
-}
-
-void FlowChecker::check_input(std::size_t task, const InputSource& input, const Path& path) {
-  if (input.parameter && !parameters_.contains(*input.parameter))
-    errors_.add(path.member("parameter"), fmt::format("no parameter '{}'", *input.parameter));
-  if (input.task) check_upstream(task, *input.task, path.member("task"));
-  if (!input.tasks) return;
-  Path list = path.member("tasks");
-  for (std::size_t i = 0; i < input.tasks->size(); ++i)
-    check_upstream(task, (*input.tasks)[i], list.element(i));
-}
-
-void FlowChecker::check_upstream(std::size_t task, std::string_view source, const Path& path) {
-  if (!known_task(source, path)) return;
-  if (order_.size() < parents_.size()) return;  // a cycle: reported, and nothing is upstream
-  if (!is_ancestor(task, index_[source]))
-    errors_.add(path, fmt::format("task '{}' is not upstream of '{}': add it to depends_on", source,
-                                  spec_.tasks[task].id));
-}
-
-bool FlowChecker::is_ancestor(std::size_t task, std::size_t source) {
-  const auto& direct = parents_[task];
-  if (std::find(direct.begin(), direct.end(), source) != direct.end()) return true;
-  const std::size_t words = (parents_.size() + 63) / 64;
-  if (ancestors_.empty()) build_ancestors(words);
-  return ancestors_[task * words + source / 64] >> (source % 64) & 1;
-}
-
-void FlowChecker::build_ancestors(std::size_t words) {
-  ancestors_.resize(parents_.size() * words);
-  for (std::size_t task : order_)
-    for (std::size_t parent : parents_[task]) {
-      std::uint64_t* row = &ancestors_[task * words];
-      const std::uint64_t* of_parent = &ancestors_[parent * words];
-      for (std::size_t i = 0; i < words; ++i) row[i] |= of_parent[i];
-      row[parent / 64] |= std::uint64_t{1} << (parent % 64);
-    }
-}
-
-void FlowChecker::check_outputs() {
-  if (!spec_.outputs) return;
-  Path list = path_.member("outputs");
-  std::set<std::string_view> unique;
-  for (std::size_t i = 0; i < spec_.outputs->size(); ++i) {
-    known_task((*spec_.outputs)[i], list.element(i));
-    if (!unique.insert((*spec_.outputs)[i]).second) errors_.add(list.element(i), "is named twice");
-  }
-}
 
 }  // namespace
 
@@ -322,41 +359,6 @@ std::string canonical_spec(JsonView spec) {
     base::append_canonical_json(whole, value, 1);  // of a task or parameter; below is data
   }
   return whole + '}';
-}
-
-base::Result<std::string> resolve_parameters(const std::vector<ParameterSpec>& declared,
-                                             JsonView given) {
-  FieldErrors errors;
-  Path root;
-  Path path = root.member("parameters");
-  if (!base::detail::expect_type(given, base::JsonType::object, path, errors))
-    return std::move(errors).error();
-  for (JsonView::Member member : given.members())
-    if (std::none_of(declared.begin(), declared.end(), [&](const ParameterSpec& parameter) {
-          return member.name.string_equals(parameter.name);
-        }))
-      errors.add(path.member(member.name.string()), "the flow has no such parameter");
-  std::string resolved;
-  base::JsonWriter writer(resolved);
-  writer.begin_object();
-  for (const ParameterSpec& parameter : declared) {
-    std::optional<JsonView> value = given.find(parameter.name);
-    if (value && !value->is_null()) {
-      check_value(parameter, *value, path.member(parameter.name), errors);
-      writer.key(parameter.name).raw(value->raw());
-    } else if (parameter.default_value) {
-      writer.key(parameter.name).raw(parameter.default_value->text);
-    } else if (parameter.required) {
-      errors.add(path.member(parameter.name), "is required");
-    } else {
-      writer.key(parameter.name).null();
-    }
-  }
-  writer.end_object();
-  if (resolved.size() > base::limits::parameters_bytes_max)
-    errors.add(path, fmt::format("must have at most {} bytes", base::limits::parameters_bytes_max));
-  if (!errors.empty()) return std::move(errors).error();
-  return resolved;
 }
 
 }  // namespace model

@@ -27,13 +27,15 @@ struct ParameterSpec {
   static const base::Fields& fields();
 };
 
-/// Where an input comes from: exactly one of literal, parameter, task (with path) and tasks.
+/// Where an input comes from: exactly one of literal, parameter, task (with path), tasks and
+/// expression.
 struct InputSource {
   std::optional<base::RawJson> literal;
   std::optional<std::string> parameter;
   std::optional<std::string> task;
   std::optional<std::string> path;                // RFC 6901, into the output of `task`
   std::optional<std::vector<std::string>> tasks;  // the list of their outputs
+  std::optional<std::string> expression;          // CEL over parameters, run and tasks
   static const base::Fields& fields();
 };
 
@@ -42,8 +44,31 @@ struct RetryDelays {
   std::vector<double> seconds = {0.0};
 };
 
-enum class TriggerRule { all_success };
+/// Seconds before further attempts that grow: initial, initial * factor, …, at most max.
+struct RetryBackoff {
+  double initial = 1;
+  double factor = 2;
+  double max = 3600;
+  static const base::Fields& fields();
+};
+
+/// When a task runs, given its parents' ends; the table is in engine/trigger_rule.h.
+enum class TriggerRule { all_success, none_failed, all_done, one_success, one_failed };
 std::span<const base::EnumName> enum_names(TriggerRule);
+
+/// A succeeded task's output is kept under the key and stands in for its next attempts.
+struct CacheSpec {
+  std::string key;  // CEL
+  double ttl_seconds = 0;
+  static const base::Fields& fields();
+};
+
+/// How large a process may become; the table is in exec/.
+enum class ExecutionMode { nano, micro, small, medium, large, xlarge };
+std::span<const base::EnumName> enum_names(ExecutionMode);
+
+enum class ExecutorName { local };
+std::span<const base::EnumName> enum_names(ExecutorName);
 
 struct TaskSpec {
   std::string id;
@@ -54,21 +79,39 @@ struct TaskSpec {
   std::map<std::string, std::string> tags;
   std::vector<std::string> depends_on;
   std::map<std::string, InputSource> inputs;
+  std::optional<std::string> when;  // CEL -> bool
   TriggerRule trigger_rule = TriggerRule::all_success;
   int retries = 0;
-  RetryDelays retry_delay_seconds;
+  std::optional<RetryDelays> retry_delay_seconds;
+  std::optional<RetryBackoff> retry_backoff;
   double retry_jitter_factor = 0;
   std::optional<std::vector<std::string>> retry_on;
   std::optional<double> timeout_seconds;
+  std::optional<int> concurrency_limit;
+  std::optional<std::string> concurrency_key;  // CEL
+  int priority = 0;
+  std::optional<InputSource> map_over;
+  std::optional<int> max_parallel;
+  std::optional<int> max_failures;
+  std::optional<std::string> repeat_until;  // CEL -> bool
+  std::optional<int> max_iterations;
+  std::optional<CacheSpec> cache;
+  ExecutorName executor = ExecutorName::local;
+  ExecutionMode execution_mode = ExecutionMode::small;
+  bool side_effect = true;
   static const base::Fields& fields();
 };
 
 struct EdgeSpec {
   std::string source;
   std::string target;
+  std::optional<std::string> label;  // of a branch's outgoing edge
   static const base::Fields& fields();
-  auto operator<=>(const EdgeSpec&) const = default;
 };
+
+/// What a run does that finds its flow's concurrency limit reached.
+enum class ConcurrencyPolicy { queue, skip, cancel_running };
+std::span<const base::EnumName> enum_names(ConcurrencyPolicy);
 
 struct FlowSpec {
   std::string name;
@@ -83,6 +126,13 @@ struct FlowSpec {
   bool fail_fast = true;
   int max_parallel = base::limits::max_parallel_default;
   std::optional<double> timeout_seconds;
+  std::optional<int> concurrency_limit;
+  std::optional<std::string> concurrency_key;  // CEL over parameters and run
+  ConcurrencyPolicy concurrency_policy = ConcurrencyPolicy::queue;
+  // Hooks: run when the status is decided, side by side, and never change it.
+  std::vector<TaskSpec> on_success;
+  std::vector<TaskSpec> on_failure;
+  std::vector<TaskSpec> on_cancel;
   static const base::Fields& fields();
 };
 
@@ -93,11 +143,6 @@ FlowSpec read_flow_spec(base::JsonView from, NodeCatalog catalog, const base::Pa
 
 /// The identity of a spec: canonical JSON of the document without its `version`.
 std::string canonical_spec(base::JsonView spec);
-
-/// Parameters of a run: the given ones checked, the defaults filled in. `given` is an object. Error
-/// `invalid` lists every broken rule with paths under /parameters.
-base::Result<std::string> resolve_parameters(const std::vector<ParameterSpec>& declared,
-                                             base::JsonView given);
 
 }  // namespace model
 

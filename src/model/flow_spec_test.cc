@@ -67,7 +67,7 @@ TEST(FlowSpec, ReadsEveryField) {
       R"("n":{"literal":null},"p":{"parameter":"p"},"all":{"tasks":["a"]}}}],)"
       R"("edges":[{"source":"a","target":"b"}],"outputs":["b"],"fail_fast":false,)"
       R"("max_parallel":2,"timeout_seconds":3600})");
-  EXPECT_EQ(spec.tasks[0].retry_delay_seconds.seconds, (std::vector<double>{1, 5.5}));
+  EXPECT_EQ(spec.tasks[0].retry_delay_seconds->seconds, (std::vector<double>{1, 5.5}));
   EXPECT_EQ(spec.tasks[1].inputs.at("x").path, "/r");
   EXPECT_EQ(spec.tasks[1].inputs.at("l").literal->text, R"([1,{"u":null}])");
   EXPECT_EQ(spec.parameters[0].enumeration->size(), 2u);
@@ -79,7 +79,7 @@ TEST(FlowSpec, FillsInDefaults) {
   FlowSpec spec = read(flow(node("a")));
   EXPECT_TRUE(spec.fail_fast);
   EXPECT_EQ(spec.max_parallel, 64);
-  EXPECT_EQ(spec.tasks[0].retry_delay_seconds.seconds, std::vector<double>{0.0});
+  EXPECT_FALSE(spec.tasks[0].retry_delay_seconds);
   EXPECT_EQ(spec.tasks[0].config.text, "{}");
 }
 
@@ -114,8 +114,9 @@ TEST(FlowSpec, ChecksTypesAndRanges) {
   EXPECT_EQ(errors_of(task(R"("retries":-1)")).size(), 1u);
   EXPECT_EQ(errors_of(task(R"("retry_jitter_factor":1.1)")),
             Texts{"/tasks/0/retry_jitter_factor: must be from 0 to 1"});
-  EXPECT_EQ(errors_of(task(R"("trigger_rule":"all_done")")),
-            Texts{"/tasks/0/trigger_rule: must be one of: all_success"});
+  EXPECT_EQ(errors_of(task(R"("trigger_rule":"any")")),
+            Texts{"/tasks/0/trigger_rule: must be one of: all_success, none_failed, all_done, "
+                  "one_success, one_failed"});
   EXPECT_EQ(errors_of(R"({"name":"f","tasks":[]})"),
             Texts{"/tasks: must have at least 1 elements"});
   EXPECT_EQ(errors_of("[]"), Texts{": must be an object, not an array"});
@@ -142,16 +143,18 @@ TEST(FlowSpec, ChecksTimes) {
 }
 
 TEST(FlowSpec, ChecksKindsToRetryOn) {
-  EXPECT_EQ(
-      errors_of(task(R"("retry_on":["exit_code","exception:","other"])")),
-      (Texts{"/tasks/0/retry_on/1: must be exit_code, timeout, node_lost or exception:<Class>",
-             "/tasks/0/retry_on/2: must be exit_code, timeout, node_lost or "
-             "exception:<Class>"}));
+  EXPECT_EQ(errors_of(task(R"("retry_on":["exit_code","exception:","other"])")),
+            (Texts{"/tasks/0/retry_on/1: must be exit_code, timeout, http_5xx, http_429, "
+                   "connection, node_lost or exception:<Class>",
+                   "/tasks/0/retry_on/2: must be exit_code, timeout, http_5xx, http_429, "
+                   "connection, node_lost or "
+                   "exception:<Class>"}));
 }
 
 TEST(FlowSpec, ChecksNodeTypesAndTheirConfig) {
-  EXPECT_EQ(errors_of(flow(R"({"id":"a","type":"other"})")),
-            Texts{"/tasks/0/type: must be one of: instant, process"});
+  EXPECT_EQ(
+      errors_of(flow(R"({"id":"a","type":"other"})")),
+      Texts{"/tasks/0/type: must be one of: instant, process, branch, delay, approval, subflow"});
   EXPECT_EQ(errors_of(flow(R"({"id":"a","type":"process"})")),
             Texts{"/tasks/0/config/command: is required"});
   EXPECT_EQ(errors_of(flow(R"({"id":"a","type":"instant","config":{"x":1}})")),
@@ -204,8 +207,10 @@ TEST(FlowSpec, ChecksEdges) {
 }
 
 TEST(FlowSpec, ChecksInputs) {
-  EXPECT_EQ(errors_of(task(R"("inputs":{"x":{"parameter":"p","literal":1}})")),
-            Texts{"/tasks/0/inputs/x: must have only one of literal, parameter, task, tasks"});
+  EXPECT_EQ(
+      errors_of(task(R"("inputs":{"x":{"parameter":"p","literal":1}})")),
+      Texts{
+          "/tasks/0/inputs/x: must have only one of literal, parameter, task, tasks, expression"});
   EXPECT_EQ(errors_of(task(R"("inputs":{"x":{"parameter":"p"}})")),
             Texts{"/tasks/0/inputs/x/parameter: no parameter 'p'"});
   EXPECT_EQ(errors_of(task(R"("inputs":{"x":{"path":"/a"}})")),

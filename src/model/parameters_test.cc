@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "base/limits.h"
+#include "model/parameters.h"
 #include "model/plan.h"
 #include "model/test_catalog.h"
 
@@ -104,7 +105,8 @@ TEST(Plan, ResolvesNamesToIndices) {
   EXPECT_EQ(p.flow_version, "7");
   EXPECT_EQ(p.timeout, std::chrono::milliseconds(1500));
   EXPECT_EQ(p.tasks[0].parents, (std::vector<TaskIndex>{1, 2}));
-  EXPECT_EQ(p.tasks[1].children, std::vector<TaskIndex>{0});
+  ASSERT_EQ(p.tasks[1].children.size(), 1u);
+  EXPECT_EQ(p.tasks[1].children[0].task, 0u);
   EXPECT_EQ(p.tasks[0].attempts_max, 3);
   EXPECT_TRUE(p.tasks[0].type->needs_slot);
   EXPECT_EQ(p.tasks[0].inputs[0].sources, (std::vector<TaskIndex>{2, 1}));

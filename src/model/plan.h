@@ -1,4 +1,5 @@
-// A flow version made ready to run: names resolved to indices. Immutable and shared by its runs.
+// A flow version made ready to run: names resolved to indices, expressions compiled. Immutable and
+// shared by its runs.
 #pragma once
 
 #include <cstdint>
@@ -9,44 +10,84 @@
 
 #include "base/clock.h"
 #include "model/flow_spec.h"
+#include "model/status.h"
+#include "model/task_expressions.h"
 
 namespace model {
 
 using TaskIndex = std::uint32_t;
 
 struct PlannedInput {
-  enum class Kind { literal, parameter, task, tasks };
+  enum class Kind { literal, parameter, task, tasks, expression };
   std::string name;
   Kind kind;
   std::string text;  // literal JSON, parameter name, or pointer into the task's output
   std::vector<TaskIndex> sources;  // one for task, any number for tasks
+  cel::ProgramPtr program;         // of an expression
 };
+
+struct PlannedChild {
+  TaskIndex task;
+  std::string label_json;  // of a branch's edge: the output that takes it; empty: always taken
+};
+
+enum class Hook { on_success, on_failure, on_cancel };
+
+/// Whether hooks of this kind follow a run that ended so.
+constexpr bool runs_after(Hook hook, RunStatus status) {
+  if (status == RunStatus::succeeded) return hook == Hook::on_success;
+  if (status == RunStatus::failed) return hook == Hook::on_failure;
+  return hook == Hook::on_cancel;
+}
 
 struct PlannedTask {
   std::string id;
   std::string name;
   const NodeTypeInfo* type = nullptr;
-  std::string config;  // JSON text
+  std::optional<Hook> hook;
+  std::string config;  // JSON text, before its templates
+  TaskExpressions expressions;
   std::vector<PlannedInput> inputs;
+  std::optional<PlannedInput> map_over;
+  /// The tasks whose outputs its inputs and expressions read, in order.
+  std::vector<TaskIndex> reads;
+  TriggerRule trigger_rule = TriggerRule::all_success;
   std::vector<TaskIndex> parents;
-  std::vector<TaskIndex> children;
+  std::vector<PlannedChild> children;
+
   int attempts_max = 1;
   std::vector<double> retry_delay_seconds;
+  std::optional<RetryBackoff> retry_backoff;
   double retry_jitter_factor = 0;
   std::optional<std::vector<std::string>> retry_on;
   std::optional<base::Duration> timeout;
+  ExecutionMode execution_mode = ExecutionMode::small;
+
+  int priority = 0;
+  std::optional<std::uint32_t> concurrency_limit;
+  std::uint32_t elements_parallel_max = UINT32_MAX;  // of map_over
+  std::uint32_t max_failures = 0;                    // likewise
+  int iterations_max = 0;                            // of repeat_until
+  std::optional<base::Duration> cache_ttl;
+  bool decides = false;           // something is to be evaluated before it starts
+  bool decides_elements = false;  // likewise for each element of a mapped task
 };
 
 struct Plan {
   std::string flow_name;
   std::string flow_version;
   std::vector<ParameterSpec> parameters;
-  std::vector<PlannedTask> tasks;
+  std::vector<PlannedTask> tasks;  // those of the flow, then its hooks
+  std::vector<TaskIndex> hooks;
   std::vector<TaskIndex> outputs;
   bool output_is_single = false;  // `outputs` named one task: the run's output is its value
   bool fail_fast = true;
   std::uint32_t max_parallel = base::limits::max_parallel_default;
   std::optional<base::Duration> timeout;
+  std::optional<std::uint32_t> concurrency_limit;
+  cel::ProgramPtr concurrency_key;
+  ConcurrencyPolicy concurrency_policy = ConcurrencyPolicy::queue;
+  bool has_priorities = false;  // of its tasks
 };
 
 /// `spec` must have passed read_flow_spec with the same catalog.

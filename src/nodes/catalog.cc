@@ -5,13 +5,18 @@
 
 namespace nodes {
 
+extern const NodeType approval;
+extern const NodeType branch;
+extern const NodeType delay;
 extern const NodeType noop;
 extern const NodeType python;
 extern const NodeType shell;
+extern const NodeType subflow;
 extern const NodeType transform;
 
 std::span<const NodeType* const> node_types() {
-  static constexpr std::array<const NodeType*, 4> types{&noop, &python, &shell, &transform};
+  static constexpr auto types = std::to_array<const NodeType*>(
+      {&noop, &python, &shell, &transform, &branch, &delay, &approval, &subflow});
   return types;
 }
 

@@ -9,6 +9,7 @@
 #include "base/result.h"
 #include "exec/process.h"
 #include "model/node_type.h"
+#include "model/status.h"
 #include "model/value.h"
 
 namespace nodes {
@@ -38,6 +39,16 @@ struct Outcome {
   }
 };
 
+/// What a delay or an approval waits for.
+struct Wait {
+  std::optional<base::Timestamp> until;
+  model::WaitEnd then = model::WaitEnd::succeed;
+  // Of an approval.
+  std::string message = {};
+  std::vector<std::string> assignees = {};
+  std::string form = "[]";
+};
+
 struct NodeType {
   model::NodeTypeInfo info;
   /// The process of an attempt; null for a type that does nothing.
@@ -46,7 +57,19 @@ struct NodeType {
   /// other ends are one rule for all types (conclude() below). `last_line` is the last line of its
   /// standard output, nothing when that was too long to be kept whole.
   Outcome (*result)(const exec::ProcessEnd&, std::optional<std::string_view> last_line) = nullptr;
+  /// Of a type that waits: `config` is JSON text with its templates filled in.
+  base::Result<Wait> (*wait)(std::string config, base::Timestamp now) = nullptr;
 };
+
+/// Config of type subflow.
+struct SubflowConfig {
+  std::string flow;
+  std::optional<std::string> flow_version;
+  base::RawJson parameters = {"{}"};
+  bool wait = true;
+  static const base::Fields& fields();
+};
+base::Result<SubflowConfig> read_subflow(std::string config);
 
 /// What the end of an attempt's process means.
 Outcome conclude(const NodeType& type, const exec::ProcessEnd& end,

@@ -91,12 +91,15 @@ Outcome result(const exec::ProcessEnd& end, std::optional<std::string_view>) {
   return Outcome::success(std::string(value->raw()));
 }
 
+constexpr std::string_view verbatim[] = {"code"};
+
 }  // namespace
 
 extern const NodeType python;
-const NodeType python{{"python", "Runs `main` of the given Python code",
-                       /*needs_slot=*/true, PythonConfig::fields, check},
-                      prepare,
-                      result};
+const NodeType python{
+    {"python", "Runs `main` of the given Python code",
+     /*needs_slot=*/true, PythonConfig::fields, check, model::NodeKind::attempt, verbatim},
+    prepare,
+    result};
 
 }  // namespace nodes

@@ -59,12 +59,15 @@ Outcome result(const exec::ProcessEnd& end, std::optional<std::string_view>) {
   return Outcome::success(std::string(text));
 }
 
+constexpr std::string_view verbatim[] = {"program"};
+
 }  // namespace
 
 extern const NodeType transform;
-const NodeType transform{{"transform", "A jq program; exactly one result is the output",
-                          /*needs_slot=*/true, TransformConfig::fields, check},
-                         prepare,
-                         result};
+const NodeType transform{
+    {"transform", "A jq program; exactly one result is the output",
+     /*needs_slot=*/true, TransformConfig::fields, check, model::NodeKind::attempt, verbatim},
+    prepare,
+    result};
 
 }  // namespace nodes

@@ -11,6 +11,7 @@
 #include "base/limits.h"
 #include "base/log.h"
 #include "base/utf8.h"
+#include "runtime/new_run.h"
 
 namespace runtime {
 
@@ -63,6 +64,9 @@ struct Attempts::Attempt {
   Attempt(AttemptStart attempt_start, std::shared_ptr<std::size_t> log_bytes)
       : start(std::move(attempt_start)), log(std::move(log_bytes)) {}
 
+  Key key() const { return {start.context.run, start.context.task, start.epoch}; }
+  const model::PlannedTask& task() const { return start.context.planned_task(); }
+
   AttemptStart start;
   const nodes::NodeType* type = nullptr;
 
@@ -73,9 +77,10 @@ struct Attempts::Attempt {
   bool stop_requested GUARDED_BY(mutex) = false;
 };
 
-Attempts::Attempts(std::unique_ptr<exec::ProcessHost> host, store::ObjectDirectory& objects,
-                   base::Clock& clock, std::string work_root)
+Attempts::Attempts(std::unique_ptr<exec::ProcessHost> host, Evaluator& evaluator,
+                   store::ObjectDirectory& objects, base::Clock& clock, std::string work_root)
     : host_(std::move(host)),
+      evaluator_(evaluator),
       objects_(objects),
       clock_(clock),
       work_root_(std::move(work_root)),
@@ -119,19 +124,46 @@ std::string Attempts::work_directory(base::RunId run) const {
 }
 
 void Attempts::start(AttemptStart start) {
-  const nodes::NodeType* type = nodes::find(start.plan->tasks[start.task].type->type);
-  if (type->prepare == nullptr)
-    return loop_->report({start.run, {start.task, start.epoch, true, {}, {}}, {}});
+  const model::PlannedTask& task = start.context.planned_task();
+  const nodes::NodeType* type = nodes::find(task.type->type);
+  bool is_instant = type->prepare == nullptr && task.type->kind == model::NodeKind::attempt;
+  if (is_instant && task.iterations_max == 0)
+    return loop_->report(
+        AttemptEnded{start.context.run, {start.context.task, start.epoch, true, {}, {}}, {}});
   std::shared_ptr<Attempt> attempt;
   {
     base::MutexLock lock(mutex_);
-    auto& log_bytes = log_bytes_[start.run][start.task];
+    auto& log_bytes = log_bytes_[start.context.run][start.context.task];
     if (!log_bytes) log_bytes = std::make_shared<std::size_t>(0);
     attempt = std::make_shared<Attempt>(std::move(start), log_bytes);
     attempt->type = type;
-    attempts_[{attempt->start.run, attempt->start.task, attempt->start.epoch}] = attempt;
+    attempts_[attempt->key()] = attempt;
   }
+  if (task.type->kind == model::NodeKind::subflow)
+    return pool_.submit([this, attempt] { start_child(attempt); });
+  if (is_instant)
+    return pool_.submit([this, attempt] { report(attempt, nodes::Outcome::success("null")); });
   pool_.submit([this, attempt] { launch(attempt); });
+}
+
+void Attempts::compute(ComputeStart start) {
+  pool_.submit([this, kept = std::make_shared<ComputeStart>(std::move(start))] {
+    loop_->report(evaluator_.compute(*kept));
+  });
+}
+
+void Attempts::collect(ChildEnd end) {
+  pool_.submit([this, kept = std::make_shared<ChildEnd>(std::move(end))] {
+    loop_->report(AttemptEnded{kept->run, evaluator_.collect(*kept), {}});
+  });
+}
+
+void Attempts::start_child(const std::shared_ptr<Attempt>& attempt) {
+  auto child = evaluator_.start_child(attempt->start);
+  if (auto* failure = std::get_if<model::Failure>(&child))
+    return report(attempt, nodes::Outcome::fail(failure->kind, failure->message));
+  forget(attempt);
+  loop_->report(std::move(std::get<StartChild>(child)));
 }
 
 void Attempts::stop(base::RunId run, model::TaskIndex task, int epoch) {
@@ -159,8 +191,11 @@ void Attempts::finished(base::RunId run) {
 }
 
 void Attempts::launch(const std::shared_ptr<Attempt>& attempt) {
-  base::Result<nodes::Prepared> prepared = prepare(*attempt);
-  if (!prepared) return end(attempt, exec::ProcessEnd{.start_error = prepared.error()});
+  TaskValues values(attempt->start.context, objects_, evaluator_.map_lists());
+  base::Result<nodes::Prepared> prepared = prepare(*attempt, values);
+  if (!prepared)
+    return report(attempt, nodes::Outcome::fail(std::string(values.failure_kind()),
+                                                prepared.error().message));
   base::MutexLock lock(attempt->mutex);
   if (attempt->stop_requested) {
     lock.unlock();
@@ -180,70 +215,33 @@ void Attempts::launch(const std::shared_ptr<Attempt>& attempt) {
        }});
 }
 
-base::Result<nodes::Prepared> Attempts::prepare(Attempt& attempt) {
-  const AttemptStart& start = attempt.start;
-  const model::PlannedTask& task = start.plan->tasks[start.task];
-  std::string run_id = to_string(start.run);
+base::Result<nodes::Prepared> Attempts::prepare(Attempt& attempt, TaskValues& values) {
+  const TaskContext& run = attempt.start.context;
+  const model::PlannedTask& task = attempt.task();
+  std::string run_id = to_string(run.run);
   nodes::NodeContext context;
-  context.config = task.config;
-  context.inputs = TRY(resolve_inputs(start));
-  context.parameters = TRY(text_of(start.parameters));
-  context.working_directory = work_directory(start.run);
+  context.config = TRY(values.config());
+  context.inputs = TRY(values.inputs());
+  context.parameters = TRY(values.parameters());
+  context.working_directory = work_directory(run.run);
+  // The same for every attempt of the same piece of work.
   std::string idempotency_key = run_id + ":" + task.id;
+  if (run.map_index >= 0) idempotency_key += fmt::format(":{}", run.map_index);
+  if (task.iterations_max > 0) idempotency_key += fmt::format("#{}", attempt.start.iteration);
   context.environment = {
       "DAGY_RUN_ID=" + run_id, "DAGY_TASK_ID=" + task.id,
-      fmt::format("DAGY_ATTEMPT={}", start.attempt), "DAGY_IDEMPOTENCY_KEY=" + idempotency_key,
-      traceparent(start.run, fmt::format("{}:{}", idempotency_key, start.epoch))};
+      fmt::format("DAGY_ATTEMPT={}", attempt.start.attempt),
+      "DAGY_IDEMPOTENCY_KEY=" + idempotency_key,
+      traceparent(run.run, fmt::format("{}:{}", idempotency_key, attempt.start.epoch))};
+  if (run.map_index >= 0)
+    context.environment.push_back(fmt::format("DAGY_MAP_INDEX={}", run.map_index));
   std::error_code error;
   std::filesystem::create_directories(context.working_directory, error);
   if (error) return base::unavailable("cannot create " + context.working_directory);
   nodes::Prepared prepared = TRY(attempt.type->prepare(context));
-  prepared.process.organization = start.org_id;
+  prepared.process.organization = run.org_id;
   prepared.process.run_directory = context.working_directory;
   return prepared;
-}
-
-base::Result<std::string> Attempts::text_of(const model::Value& value) {
-  if (!value.is_reference()) return value.json;
-  return objects_.get(value.object);
-}
-
-// The inputs of an attempt as one JSON object, every value spliced in as text.
-base::Result<std::string> Attempts::resolve_inputs(const AttemptStart& start) {
-  using Kind = model::PlannedInput::Kind;
-  std::string parameters_text = TRY(text_of(start.parameters));
-  auto parameters = TRY(base::JsonDocument::parse(std::move(parameters_text)));
-  std::string inputs;
-  base::JsonWriter out(inputs);
-  out.begin_object();
-  auto source = start.sources.begin();
-  for (const model::PlannedInput& input : start.plan->tasks[start.task].inputs) {
-    out.key(input.name);
-    if (input.kind == Kind::literal) {
-      out.raw(input.text);
-    } else if (input.kind == Kind::parameter) {
-      auto value = parameters->root().find(input.text);
-      out.raw(value ? value->raw() : "null");
-    } else if (input.kind == Kind::task) {
-      std::string text = TRY(text_of(*source++));
-      auto document = TRY(base::JsonDocument::parse(std::move(text)));
-      auto value = document->root().at_pointer(input.text);
-      if (!value)
-        return base::invalid(fmt::format("input '{}': the output of task '{}' has nothing at '{}'",
-                                         input.name, start.plan->tasks[input.sources[0]].id,
-                                         input.text));
-      out.raw(value->raw());
-    } else {
-      out.begin_array();
-      for (std::size_t i = 0; i < input.sources.size(); ++i) out.raw(TRY(text_of(*source++)));
-      out.end_array();
-    }
-  }
-  out.end_object();
-  if (inputs.size() > limits::value_bytes_max)
-    return base::invalid(
-        fmt::format("the inputs are larger than {} bytes", limits::value_bytes_max));
-  return inputs;
 }
 
 // ---- log lines ----
@@ -257,9 +255,7 @@ void Attempts::take_lines(const std::shared_ptr<Attempt>& attempt,
       if (!line.from_stderr) attempt->last_line.reset();
       if (!line.from_stderr && !line.cut) attempt->last_line = line.text;
       attempt->log.add(std::move(line));
-      if (attempt->log.is_chunk())
-        loop_->log(
-            {attempt->start.run, attempt->start.task, attempt->start.epoch, attempt->log.take()});
+      if (attempt->log.is_chunk()) send_log(*attempt);
     }
     waits = !attempt->log.empty();
   }
@@ -267,6 +263,11 @@ void Attempts::take_lines(const std::shared_ptr<Attempt>& attempt,
   base::MutexLock lock(mutex_);
   dirty_.insert(attempt);
   dirty_changed_.notify_one();
+}
+
+void Attempts::send_log(Attempt& attempt) {
+  loop_->log(AttemptLog{attempt.start.context.run, attempt.start.context.task, attempt.start.epoch,
+                        attempt.log.take()});
 }
 
 // Sends what attempts have logged at the latest log_flush_interval after it came.
@@ -284,9 +285,7 @@ void Attempts::flush_loop() {
     }
     for (const std::shared_ptr<Attempt>& attempt : dirty) {
       base::MutexLock lock(attempt->mutex);
-      if (!attempt->log.empty())
-        loop_->log(
-            {attempt->start.run, attempt->start.task, attempt->start.epoch, attempt->log.take()});
+      if (!attempt->log.empty()) send_log(*attempt);
     }
   }
 }
@@ -300,33 +299,55 @@ void Attempts::end(const std::shared_ptr<Attempt>& attempt, exec::ProcessEnd end
     attempt->process.reset();
     last_line = attempt->last_line;
   }
-  report(*attempt, nodes::conclude(*attempt->type, ended, last_line));
-  base::MutexLock lock(mutex_);
-  dirty_.erase(attempt);
-  attempts_.erase({attempt->start.run, attempt->start.task, attempt->start.epoch});
+  nodes::Outcome outcome = nodes::conclude(*attempt->type, ended, last_line);
+  // Expressions are not evaluated on the host's thread.
+  if (!outcome.succeeded || attempt->task().iterations_max == 0)
+    return report(attempt, std::move(outcome));
+  pool_.submit([this, attempt, kept = std::make_shared<nodes::Outcome>(std::move(outcome))] {
+    report(attempt, std::move(*kept));
+  });
 }
 
-void Attempts::report(Attempt& attempt, nodes::Outcome outcome) {
+void Attempts::report(const std::shared_ptr<Attempt>& attempt, nodes::Outcome outcome) {
   AttemptEnded ended;
-  ended.run = attempt.start.run;
-  ended.report = {
-      attempt.start.task, attempt.start.epoch, outcome.succeeded, {}, std::move(outcome.failure)};
-  if (outcome.succeeded && outcome.output.size() > limits::inline_value_bytes_max) {
-    base::Result<std::string> stored = objects_.put(outcome.output);
-    if (stored) {
-      ended.report.output = model::Value::reference(*stored, std::ssize(outcome.output));
-    } else {
-      ended.report.succeeded = false;
-      ended.report.failure = {"internal", "its output cannot be stored: " + stored.error().message};
-    }
-  } else if (outcome.succeeded) {
-    ended.report.output = model::Value::inline_json(std::move(outcome.output));
-  }
+  ended.run = attempt->start.context.run;
+  ended.report = report_of(*attempt, std::move(outcome));
   auto& message = ended.report.failure.message;
   message = std::string(base::utf8_prefix(message, limits::error_bytes_max));
-  base::MutexLock lock(attempt.mutex);
-  if (!attempt.log.empty()) ended.last_chunks.push_back(attempt.log.take());
-  loop_->report(std::move(ended));
+  {
+    base::MutexLock lock(attempt->mutex);
+    if (!attempt->log.empty()) ended.last_chunks.push_back(attempt->log.take());
+    loop_->report(std::move(ended));
+  }
+  forget(attempt);
+}
+
+engine::AttemptReport Attempts::report_of(const Attempt& attempt, nodes::Outcome outcome) {
+  engine::AttemptReport report{attempt.start.context.task,
+                               attempt.start.epoch,
+                               outcome.succeeded,
+                               {},
+                               std::move(outcome.failure)};
+  auto fail = [&](std::string kind, std::string message) {
+    report.succeeded = false;
+    report.failure = {std::move(kind), std::move(message)};
+    return report;
+  };
+  if (!outcome.succeeded) return report;
+  base::Result<model::Value> output = keep_value(std::move(outcome.output), objects_);
+  if (!output) return fail("internal", "its output cannot be stored: " + output.error().message);
+  report.output = std::move(*output);
+  if (attempt.task().iterations_max == 0) return report;
+  base::Result<bool> again = evaluator_.repeats(attempt.start.context, report.output);
+  if (!again) return fail("expression", "repeat_until: " + again.error().message);
+  report.again = *again;
+  return report;
+}
+
+void Attempts::forget(const std::shared_ptr<Attempt>& attempt) {
+  base::MutexLock lock(mutex_);
+  dirty_.erase(attempt);
+  attempts_.erase(attempt->key());
 }
 
 }  // namespace runtime

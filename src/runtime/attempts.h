@@ -10,6 +10,7 @@
 #include "base/thread_safety.h"
 #include "exec/process.h"
 #include "nodes/catalog.h"
+#include "runtime/evaluator.h"
 #include "runtime/executor.h"
 #include "runtime/run_loop.h"
 #include "runtime/work_pool.h"
@@ -21,8 +22,8 @@ namespace runtime {
 class Attempts : public Executor {
  public:
   /// `work_root` holds one working directory a live run.
-  Attempts(std::unique_ptr<exec::ProcessHost> host, store::ObjectDirectory& objects,
-           base::Clock& clock, std::string work_root);
+  Attempts(std::unique_ptr<exec::ProcessHost> host, Evaluator& evaluator,
+           store::ObjectDirectory& objects, base::Clock& clock, std::string work_root);
   ~Attempts() override;
 
   /// Ends every process. What they report from now on is not recorded, so their attempts count as
@@ -38,6 +39,8 @@ class Attempts : public Executor {
 
   void start(AttemptStart attempt) override;
   void stop(base::RunId run, model::TaskIndex task, int epoch) override;
+  void compute(ComputeStart compute) override;
+  void collect(ChildEnd end) override;
   void finished(base::RunId run) override;
 
  private:
@@ -45,16 +48,19 @@ class Attempts : public Executor {
   struct Attempt;
 
   void launch(const std::shared_ptr<Attempt>& attempt);
-  base::Result<nodes::Prepared> prepare(Attempt& attempt);
-  base::Result<std::string> resolve_inputs(const AttemptStart& start);
-  base::Result<std::string> text_of(const model::Value& value);
+  void start_child(const std::shared_ptr<Attempt>& attempt);
+  base::Result<nodes::Prepared> prepare(Attempt& attempt, TaskValues& values);
   void take_lines(const std::shared_ptr<Attempt>& attempt, std::vector<exec::LogLine> lines);
+  void send_log(Attempt& attempt);
   void end(const std::shared_ptr<Attempt>& attempt, exec::ProcessEnd end);
-  void report(Attempt& attempt, nodes::Outcome outcome);
+  void report(const std::shared_ptr<Attempt>& attempt, nodes::Outcome outcome);
+  engine::AttemptReport report_of(const Attempt& attempt, nodes::Outcome outcome);
+  void forget(const std::shared_ptr<Attempt>& attempt);
   void flush_loop();
   std::string work_directory(base::RunId run) const;
 
   std::unique_ptr<exec::ProcessHost> host_;
+  Evaluator& evaluator_;
   store::ObjectDirectory& objects_;
   base::Clock& clock_;
   const std::string work_root_;

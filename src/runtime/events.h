@@ -10,6 +10,7 @@
 
 #include "base/result.h"
 #include "engine/apply.h"
+#include "runtime/explain.h"
 #include "store/engine_rows.h"
 
 namespace runtime {
@@ -27,30 +28,61 @@ struct Created {
 };
 using CreateReply = std::function<void(base::Result<Created>)>;
 using CommandReply = std::function<void(base::Result<>)>;
+using ExplainReply = std::function<void(base::Result<Explanation>)>;
 /// Called with the snapshot when the run's status is final or the time is up, with null when the
 /// run does not live here (it may have ended before: look into the store).
 using Waiter = std::function<void(const RunSnapshot*)>;
 
+// ---- commands ----
+
 struct CreateRun {
   store::LiveRunRow run;  // its id is given by the shard
   std::shared_ptr<const model::Plan> plan;
+  std::vector<std::pair<model::TaskIndex, model::Value>> reused;  // outputs of an earlier run
   std::optional<store::IdempotencyRow> key;
-  CreateReply reply;
-  Waiter waiter;  // of a run that was created; may be empty
+  CreateReply reply;  // `conflict` when the flow's concurrency_policy refuses it
+  Waiter waiter;      // of a run that was created; may be empty
   base::Timestamp wait_until;
 };
 
-struct CancelRun {
+/// A command to a live run. Its reply: `not_found` when it does not live here, `conflict` when its
+/// state does not allow it.
+struct ControlRun {
   base::RunId run{};
-  std::string reason;
+  /// CancelRequested, PauseRequested, ResumeRequested or ApprovalDecided.
+  engine::Event event;
   store::AuditRow audit;
-  CommandReply reply;  // `not_found` when it does not live here, `conflict` when it is final
+  CommandReply reply;
 };
 
 struct WatchRun {
   base::RunId run{};
   Waiter waiter;
   base::Timestamp wait_until;
+};
+
+/// Why does it wait? `not_found` when it does not live here.
+struct ExplainRun {
+  base::RunId run{};
+  ExplainReply reply;
+};
+
+// ---- reports ----
+
+/// The attempt of a sub-flow is ready to be the run that is given.
+struct StartChild {
+  base::RunId run{};
+  model::TaskIndex task = 0;
+  int epoch = 0;
+  store::LiveRunRow child;  // its id is given by the shard
+  std::shared_ptr<const model::Plan> plan;
+  bool waits = true;  // false: the attempt succeeds as soon as the child lives
+};
+
+struct TaskComputed {
+  base::RunId run{};
+  engine::Computed computed;
+  std::optional<store::ApprovalRow> approval;  // that opens when the task waits
 };
 
 /// Lines of an attempt's log, compressed by the sender.
@@ -72,6 +104,10 @@ struct AttemptEnded {
   std::vector<LogChunk> last_chunks;  // stored in the same commit
 };
 
-using Message = std::variant<CreateRun, CancelRun, WatchRun, AttemptLog, AttemptEnded>;
+using Message = std::variant<CreateRun, ControlRun, WatchRun, ExplainRun, StartChild, TaskComputed,
+                             AttemptLog, AttemptEnded>;
+
+/// Answers a command that will not be applied; says whether the message was a command.
+bool refuse(Message& message, const base::Error& error);
 
 }  // namespace runtime

@@ -59,6 +59,8 @@ base::Result<> Janitor::round() {
   }
   TRY(store_.write([&](store::Tx& tx) { return store::drop_old_keys(tx, now); },
                    store::Priority::background));
+  TRY(store_.write([&](store::Tx& tx) { return store::drop_expired_outputs(tx, now); },
+                   store::Priority::background));
   for (const std::string& object : objects_.older_than(now - object_age_min)) {
     bool named = true;
     TRY(store_.read([&](store::Tx& tx) -> base::Result<> {

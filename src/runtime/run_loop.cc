@@ -8,11 +8,10 @@ namespace limits = base::limits;
 
 namespace {
 
-// Answers a command that will not be applied.
-void refuse(Message& message, const base::Error& error) {
-  if (auto* create = std::get_if<CreateRun>(&message)) create->reply(error);
-  if (auto* cancel = std::get_if<CancelRun>(&message)) cancel->reply(error);
-  if (auto* watch = std::get_if<WatchRun>(&message)) watch->waiter(nullptr);
+// Answers what will not be applied.
+void turn_away(Message& message, const base::Error& error) {
+  refuse(message, error);
+  if (auto* watch = std::get_if<WatchRun>(&message); watch && watch->waiter) watch->waiter(nullptr);
 }
 
 }  // namespace
@@ -53,7 +52,7 @@ void RunLoop::stop() {
     shard_.answer_all_waiters();
   }
   base::MutexLock lock(mutex_);
-  for (Message& message : inbox_) refuse(message, base::unavailable("the server is stopping"));
+  for (Message& message : inbox_) turn_away(message, base::unavailable("the server is stopping"));
   inbox_.clear();
 }
 
@@ -67,10 +66,10 @@ void RunLoop::command(Message message) {
     base::MutexLock lock(mutex_);
     if (!draining_ && inbox_.size() < limits::inbox_max) return push(std::move(message));
   }
-  refuse(message, base::unavailable("the server is busy or stopping"));
+  turn_away(message, base::unavailable("the server is busy or stopping"));
 }
 
-void RunLoop::report(AttemptEnded message) {
+void RunLoop::report(Message message) {
   base::MutexLock lock(mutex_);
   push(std::move(message));
 }
@@ -93,7 +92,7 @@ void RunLoop::run() {
       base::MutexLock lock(mutex_);
       if (stopping_) {
         for (Message& message : messages)
-          refuse(message, base::unavailable("the server is stopping"));
+          turn_away(message, base::unavailable("the server is stopping"));
         return;
       }
       if (draining_) shard_.hold_starts();

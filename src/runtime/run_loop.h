@@ -24,8 +24,9 @@ class RunLoop {
   /// A command: refused with `unavailable` when the inbox is full or the loop stops; its reply is
   /// then called at once. Thread-safe.
   void command(Message message);
-  /// A report of an attempt: never refused, since the slots bound their number. Thread-safe.
-  void report(AttemptEnded message);
+  /// A report of the executor: never refused, since what was asked of it bounds their number.
+  /// Thread-safe.
+  void report(Message message);
   /// Log lines: waits while the inbox is full. Thread-safe, but never from the loop's own thread.
   void log(AttemptLog message);
 

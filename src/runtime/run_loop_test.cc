@@ -12,6 +12,8 @@ class NoExecutor : public Executor {
  public:
   void start(AttemptStart) override {}
   void stop(base::RunId, model::TaskIndex, int) override {}
+  void compute(ComputeStart) override {}
+  void collect(ChildEnd) override {}
   void finished(base::RunId) override {}
 };
 

@@ -26,6 +26,14 @@ struct LiveRunRow {
   std::string created_by;
   base::Timestamp created_at;
   std::optional<base::Timestamp> started_at;
+  int priority = 0;
+  std::string concurrency_key = {};  // whole; empty: the flow has no limit
+  // Of a sub-flow: the run that started it, the task run of that, and how many such steps lie
+  // between it and a run that nobody's task started.
+  std::optional<base::RunId> parent = {};
+  model::TaskIndex parent_task = 0;
+  int depth = 0;
+  std::optional<base::RunId> rerun_of = {};
 };
 
 /// The unique row behind an Idempotency-Key.
@@ -71,6 +79,33 @@ struct FinishedRunRow {
   std::optional<model::Failure> failure;
   std::vector<std::string> task_chunks;  // JSON arrays; the first goes into the run's own row
   std::int64_t journal_rows = 0;
+  bool had_approvals = false;
+  // Of a failed run.
+  std::string fingerprint = {};
+  std::string failed_task = {};  // its id; empty when no task's failure decided it
+};
+
+/// An approval that waits for a person. It goes when it is decided or its run ends.
+struct ApprovalRow {
+  base::RunId run{};
+  model::TaskIndex task = 0;
+  std::string org_id;
+  std::string flow_name;
+  std::string task_id;
+  int map_index = -1;
+  std::string message;
+  std::vector<std::string> assignees;  // addresses; empty: whoever has the permission
+  std::string form = "[]";             // JSON list of parameters: what is asked for
+  base::Timestamp created_at;
+  std::optional<base::Timestamp> deadline;
+};
+
+/// A task's output that stands in for later attempts.
+struct CachedRow {
+  std::string org_id;
+  std::string cache_key;
+  model::Value output;
+  base::Timestamp expires_at;
 };
 
 struct AuditRow {
@@ -97,10 +132,14 @@ struct EngineBatch {
   std::vector<LogChunkRow> logs;
   std::vector<FinishedRunRow> finished;
   std::vector<AuditRow> audit;
+  std::vector<ApprovalRow> approvals_opened;
+  std::vector<std::pair<base::RunId, model::TaskIndex>> approvals_closed;
+  std::vector<CachedRow> cached;
 
   bool empty() const {
     return created.empty() && journal.empty() && statuses.empty() && logs.empty() &&
-           finished.empty() && audit.empty();
+           finished.empty() && audit.empty() && approvals_opened.empty() &&
+           approvals_closed.empty() && cached.empty();
   }
 };
 

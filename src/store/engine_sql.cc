@@ -19,15 +19,28 @@ std::int64_t number(RunId id) {
   return static_cast<std::int64_t>(id);
 }
 
+std::optional<std::int64_t> optional_number(std::optional<RunId> id) {
+  return id ? std::optional(number(*id)) : std::nullopt;
+}
+
 base::Result<> insert_live(Tx& tx, const LiveRunRow& run) {
-  TRY(
-      tx.run("INSERT INTO run_live (run_id, org_id, flow_name, flow_version, status, trigger_type, "
-             "parameters, created_by, owner_node, created_at, started_at) "
-             "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, 0, ?9, ?10)",
-             {number(run.id), run.org_id, run.flow_name, run.flow_version,
-              base::name_of(run.status), run.trigger_type, value_text(run.parameters),
-              run.created_by, run.created_at, run.started_at}));
+  TRY(tx.run(
+      "INSERT INTO run_live (run_id, org_id, flow_name, flow_version, status, trigger_type, "
+      "parameters, created_by, owner_node, created_at, started_at, priority, "
+      "concurrency_key, parent_run, parent_task, depth, rerun_of) "
+      "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, 0, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)",
+      {number(run.id), run.org_id, run.flow_name, run.flow_version, base::name_of(run.status),
+       run.trigger_type, value_text(run.parameters), run.created_by, run.created_at, run.started_at,
+       run.priority, run.concurrency_key, optional_number(run.parent), run.parent_task, run.depth,
+       optional_number(run.rerun_of)}));
+  if (run.rerun_of)
+    TRY(tx.run("INSERT INTO reruns (rerun_of, run_id) VALUES (?1, ?2)",
+               {number(*run.rerun_of), number(run.id)}));
   return {};
+}
+
+Bind text_or_null(const std::string& text) {
+  return text.empty() ? Bind(nullptr) : Bind(text);
 }
 
 // What has the key already, or nothing after the key has been written.
@@ -66,21 +79,40 @@ base::Result<> insert_finished(Tx& tx, const FinishedRunRow& run) {
   }
   std::int64_t written = TRY(
       tx.run("INSERT INTO run (run_id, org_id, flow_name, flow_version, status, trigger_type, "
-             "parameters, created_by, created_at, started_at, finished_at, failure, chunks, tasks) "
+             "parameters, created_by, created_at, priority, concurrency_key, parent_run, "
+             "parent_task, depth, rerun_of, started_at, finished_at, failure, chunks, tasks, "
+             "fingerprint, failed_task) "
              "SELECT run_id, org_id, flow_name, flow_version, ?2, trigger_type, parameters, "
-             "created_by, created_at, ?3, ?4, ?5, ?6, ?7 FROM run_live WHERE run_id = ?1",
+             "created_by, created_at, priority, concurrency_key, parent_run, parent_task, depth, "
+             "rerun_of, ?3, ?4, ?5, ?6, ?7, ?8, ?9 FROM run_live WHERE run_id = ?1",
              {number(run.run), base::name_of(run.status), run.started_at, run.finished_at,
-              run.failure ? Bind(failure) : Bind(nullptr), run.task_chunks.size(),
-              run.task_chunks.front()}));
+              text_or_null(failure), run.task_chunks.size(), run.task_chunks.front(),
+              text_or_null(run.fingerprint), text_or_null(run.failed_task)}));
   if (written != 1)
     return base::internal_error(fmt::format("{} ends but does not live", to_string(run.run)));
   for (std::size_t i = 1; i < run.task_chunks.size(); ++i)
     TRY(tx.run("INSERT INTO run_tasks (run_id, chunk, tasks) VALUES (?1, ?2, ?3)",
                {number(run.run), i, run.task_chunks[i]}));
   TRY(tx.run("DELETE FROM run_live WHERE run_id = ?1", {number(run.run)}));
+  if (run.had_approvals) TRY(tx.run("DELETE FROM approvals WHERE run_id = ?1", {number(run.run)}));
   // A longer journal is deleted by later batches: rows without a live run mean nothing.
   if (run.journal_rows <= static_cast<std::int64_t>(base::limits::finish_journal_rows_max))
     TRY(tx.run("DELETE FROM journal WHERE run_id = ?1", {number(run.run)}));
+  return {};
+}
+
+base::Result<> insert_approval(Tx& tx, const ApprovalRow& row) {
+  std::string assignees;
+  base::JsonWriter writer(assignees);
+  writer.begin_array();
+  for (const std::string& address : row.assignees) writer.string(address);
+  writer.end_array();
+  TRY(
+      tx.run("INSERT INTO approvals (run_id, task, org_id, flow_name, task_id, map_index, message, "
+             "assignees, form, created_at, deadline) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, "
+             "?10, ?11)",
+             {number(row.run), row.task, row.org_id, row.flow_name, row.task_id, row.map_index,
+              row.message, assignees, row.form, row.created_at, row.deadline}));
   return {};
 }
 
@@ -120,6 +152,15 @@ base::Result<> insert_audit(Tx& tx, const AuditRow& row) {
   return {};
 }
 
+void read_links(const Row& row, int column, LiveRunRow& run) {
+  run.priority = static_cast<int>(row.integer(column));
+  run.concurrency_key = row.string(column + 1);
+  if (!row.is_null(column + 2)) run.parent = RunId(row.integer(column + 2));
+  run.parent_task = static_cast<model::TaskIndex>(row.integer(column + 3));
+  run.depth = static_cast<int>(row.integer(column + 4));
+  if (!row.is_null(column + 5)) run.rerun_of = RunId(row.integer(column + 5));
+}
+
 base::Result<CommitResult> write_batch(Tx& tx, const EngineBatch& batch) {
   CommitResult result;
   std::unordered_set<std::int64_t> dropped;
@@ -147,6 +188,15 @@ base::Result<CommitResult> write_batch(Tx& tx, const EngineBatch& batch) {
                "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
                {number(row.run), row.seq, row.first_line, row.task, row.attempt, row.lines,
                 Blob{row.compressed}}));
+  for (const ApprovalRow& row : batch.approvals_opened) TRY(insert_approval(tx, row));
+  for (const auto& [run, task] : batch.approvals_closed)
+    TRY(tx.run("DELETE FROM approvals WHERE run_id = ?1 AND task = ?2", {number(run), task}));
+  for (const CachedRow& row : batch.cached)
+    TRY(
+        tx.run("INSERT INTO task_cache (org_id, cache_key, output, expires_at) VALUES (?1, ?2, ?3, "
+               "?4) ON CONFLICT (org_id, cache_key) DO UPDATE SET output = excluded.output, "
+               "expires_at = excluded.expires_at",
+               {row.org_id, row.cache_key, value_text(row.output), row.expires_at}));
   for (const FinishedRunRow& row : batch.finished)
     if (!dropped.contains(number(row.run))) TRY(insert_finished(tx, row));
   for (const AuditRow& row : batch.audit) TRY(insert_audit(tx, row));
@@ -175,7 +225,8 @@ base::Result<std::optional<StoredRun>> read_stored_run(Tx& tx, RunId id) {
   std::optional<StoredRun> stored;
   TRY(tx.run(
       "SELECT org_id, flow_name, flow_version, status, trigger_type, parameters, "
-      "created_by, created_at, started_at FROM run_live WHERE run_id = ?1",
+      "created_by, created_at, started_at, priority, concurrency_key, parent_run, parent_task, "
+      "depth, rerun_of FROM run_live WHERE run_id = ?1",
       {number(id)}, [&](const Row& row) {
         LiveRunRow& run = stored.emplace().run;
         run.id = id;
@@ -189,6 +240,7 @@ base::Result<std::optional<StoredRun>> read_stored_run(Tx& tx, RunId id) {
         run.created_by = row.string(6);
         run.created_at = row.timestamp(7);
         run.started_at = row.optional_timestamp(8);
+        read_links(row, 9, run);
       }));
   if (!stored) return stored;
   TRY(tx.run("SELECT seq, facts FROM journal WHERE run_id = ?1 ORDER BY seq", {number(id)},

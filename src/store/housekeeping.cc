@@ -32,13 +32,22 @@ base::Result<> drop_old_keys(Tx& tx, base::Timestamp now) {
   return {};
 }
 
+base::Result<> drop_expired_outputs(Tx& tx, base::Timestamp now) {
+  TRY(
+      tx.run("DELETE FROM task_cache WHERE (org_id, cache_key) IN (SELECT org_id, cache_key FROM "
+             "task_cache WHERE expires_at <= ?1 LIMIT ?2)",
+             {now, base::limits::write_rows_max}));
+  return {};
+}
+
 base::Result<bool> is_object_named(Tx& tx, const std::string& sha256) {
   bool named = false;
   for (const char* sql :
        {"SELECT 1 FROM run_live WHERE instr(parameters, ?1) > 0 LIMIT 1",
         "SELECT 1 FROM journal WHERE instr(facts, ?1) > 0 LIMIT 1",
         "SELECT 1 FROM run WHERE instr(parameters, ?1) > 0 OR instr(tasks, ?1) > 0 LIMIT 1",
-        "SELECT 1 FROM run_tasks WHERE instr(tasks, ?1) > 0 LIMIT 1"})
+        "SELECT 1 FROM run_tasks WHERE instr(tasks, ?1) > 0 LIMIT 1",
+        "SELECT 1 FROM task_cache WHERE instr(output, ?1) > 0 LIMIT 1"})
     if (!named) TRY(tx.run(sql, {sha256}, [&](const Row&) { named = true; }));
   return named;
 }

@@ -11,6 +11,8 @@ namespace store {
 base::Result<bool> delete_stale_journal(Tx& tx);
 /// Drops the idempotency tables of the days before yesterday.
 base::Result<> drop_old_keys(Tx& tx, base::Timestamp now);
+/// Drops some of the cached outputs whose time is over.
+base::Result<> drop_expired_outputs(Tx& tx, base::Timestamp now);
 /// Whether any run, live or finished, names the object.
 base::Result<bool> is_object_named(Tx& tx, const std::string& sha256);
 

@@ -72,7 +72,39 @@ CREATE TABLE audit_log (
 CREATE INDEX audit_log_org ON audit_log (org_id, audit_id);
 )sql";
 
-constexpr std::array<Migration, 1> all{{{1, "first schema", first_schema}}};
+constexpr std::string_view whole_engine = R"sql(
+ALTER TABLE run_live ADD COLUMN priority BIGINT NOT NULL DEFAULT 0;
+ALTER TABLE run_live ADD COLUMN concurrency_key TEXT NOT NULL DEFAULT '';
+ALTER TABLE run_live ADD COLUMN parent_run BIGINT;
+ALTER TABLE run_live ADD COLUMN parent_task BIGINT NOT NULL DEFAULT 0;
+ALTER TABLE run_live ADD COLUMN depth BIGINT NOT NULL DEFAULT 0;
+ALTER TABLE run_live ADD COLUMN rerun_of BIGINT;
+ALTER TABLE run ADD COLUMN priority BIGINT NOT NULL DEFAULT 0;
+ALTER TABLE run ADD COLUMN concurrency_key TEXT NOT NULL DEFAULT '';
+ALTER TABLE run ADD COLUMN parent_run BIGINT;
+ALTER TABLE run ADD COLUMN parent_task BIGINT NOT NULL DEFAULT 0;
+ALTER TABLE run ADD COLUMN depth BIGINT NOT NULL DEFAULT 0;
+ALTER TABLE run ADD COLUMN rerun_of BIGINT;
+ALTER TABLE run ADD COLUMN fingerprint TEXT;
+ALTER TABLE run ADD COLUMN failed_task TEXT;
+CREATE INDEX run_fingerprint ON run (org_id, fingerprint, run_id) WHERE fingerprint IS NOT NULL;
+CREATE TABLE reruns (
+  rerun_of BIGINT NOT NULL, run_id BIGINT NOT NULL, PRIMARY KEY (rerun_of, run_id))
+  /*without_rowid*/;
+CREATE TABLE approvals (
+  run_id BIGINT NOT NULL, task BIGINT NOT NULL, org_id TEXT NOT NULL, flow_name TEXT NOT NULL,
+  task_id TEXT NOT NULL, map_index BIGINT NOT NULL, message TEXT NOT NULL,
+  assignees TEXT NOT NULL, form TEXT NOT NULL, created_at BIGINT NOT NULL, deadline BIGINT,
+  PRIMARY KEY (run_id, task)) /*without_rowid*/;
+CREATE INDEX approvals_org ON approvals (org_id, run_id, task);
+CREATE TABLE task_cache (
+  org_id TEXT NOT NULL, cache_key TEXT NOT NULL, output TEXT NOT NULL,
+  expires_at BIGINT NOT NULL, PRIMARY KEY (org_id, cache_key)) /*without_rowid*/;
+CREATE INDEX task_cache_expiry ON task_cache (expires_at);
+)sql";
+
+constexpr auto all = std::to_array<Migration>(
+    {{1, "first schema", first_schema}, {2, "whole engine", whole_engine}});
 
 base::Result<> run_script(Tx& tx, std::string_view script) {
   while (!script.empty()) {

@@ -31,10 +31,18 @@ struct RunFilter {
   std::optional<base::Timestamp> since;  // created at or after
 };
 
+/// The smallest id that a run created at `t` can have.
+std::int64_t first_id_at(base::Timestamp t);
+
 /// Newest first, with an id below `before`.
 base::Result<std::vector<RunRow>> list_runs(Tx& tx, const std::string& org_id,
                                             const RunFilter& filter,
                                             std::optional<base::RunId> before, std::size_t limit);
+/// The newest of the live or of the finished runs only.
+enum class RunTable { live, finished };
+base::Result<std::vector<RunRow>> list_runs_of(Tx& tx, const std::string& org_id,
+                                               const RunFilter& filter, RunTable table,
+                                               std::size_t limit);
 /// `not_found` also for another organization's run.
 base::Result<RunDetail> find_run(Tx& tx, const std::string& org_id, base::RunId id);
 base::Result<RunRow> find_run_row(Tx& tx, const std::string& org_id, base::RunId id);
@@ -57,6 +65,11 @@ struct LogLineRow {
 base::Result<std::vector<LogLineRow>> read_log(Tx& tx, base::RunId run, LogPosition after,
                                                std::optional<model::TaskIndex> task,
                                                std::size_t limit);
+
+/// The cached output of the key, unless its time is over.
+base::Result<std::optional<model::Value>> find_cached(Tx& tx, const std::string& org_id,
+                                                      const std::string& cache_key,
+                                                      base::Timestamp now);
 
 struct IdempotentRun {
   base::RunId run{};

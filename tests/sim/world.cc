@@ -203,7 +203,7 @@ void World::check_run(const engine::RunState& run) {
     const engine::TaskState& task = run.tasks[i];
     bool waits = task.status == TaskStatus::pending && task.parents_open == 0;
     bool retries =
-        task.status == TaskStatus::retrying && !task.live && task.retry_at <= clock_.time;
+        task.status == TaskStatus::retrying && !task.live && task.wake_at <= clock_.time;
     if ((waits || retries) && run.active < plan.max_parallel)
       violate("{} task {} could start and does not", to_string(run.id), plan.tasks[i].id);
     if (task.live && !task.stopping && is_over(plan.tasks[i].timeout, task.attempt_started_at))

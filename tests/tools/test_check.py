@@ -41,6 +41,7 @@ CLEAN = {
     "src/api/a.cc": "#include \"runtime/a.h\"\n#include \"auth/a.h\"\n" + long_function(70),
     "src/app/a.cc": "#include \"api/a.h\"\n// system_clock::now() in words\n"
                     "auto s = \"time(nullptr)\"; int runtime(nullptr_t); int strand(int);\n",
+    "src/model/cel/a.cc": "#include <re2/re2.h>\n#include \"base/a.h\"\n#include \"model/cel/b.h\"\n",
     "src/model/a.cc": "int a = 10'000;  // " + "é" * 79 + "\n" + "\n" * 498,
 }
 
@@ -52,6 +53,10 @@ def test_a_clean_tree(tmp_path):
 @pytest.mark.parametrize("name, text, line, word", [
     ("src/base/a.cc", "\n#include \"model/a.h\"\n", 2, "base may not include model/a.h"),
     ("src/engine/a.cc", "#include \"store/store.h\"\n", 1, "engine may not include"),
+    ("src/model/cel/a.cc", "#include \"model/plan.h\"\n", 1, "model/cel may not include"),
+    ("src/model/cel/x/a.cc", "", 1, "src/ has rooms"),
+    ("src/net/cel/a.cc", "", 1, "src/ has rooms"),
+    ("src/api/a.cc", "#include <re2/re2.h>\n", 1, "belongs to model"),
     ("src/net/a.cc", "  #  include \"auth/a.h\"\n", 1, "net may not include"),
     ("src/nodes/a.cc", "#include \"runtime/a.h\"\n", 1, "nodes may not include"),
     ("src/api/a.cc", "#include \"app/a.h\"\n", 1, "api may not include"),

@@ -1,7 +1,8 @@
-#include "api/services.h"
+#include "runtime/plan_cache.h"
+
 #include "store/flows.h"
 
-namespace api {
+namespace runtime {
 
 namespace {
 
@@ -41,4 +42,4 @@ void PlanCache::registered(const std::string& org_id, const std::string& flow_na
   ++generation_;
 }
 
-}  // namespace api
+}  // namespace runtime

@@ -1,0 +1,94 @@
+#include "model/cel/text.h"
+
+#include <charconv>
+#include <cmath>
+
+#include "base/utf8.h"
+#include "model/cel/escape.h"
+
+namespace model::cel {
+
+namespace {
+
+// Whole numbers that doubles no longer tell apart: 1.8446744073709552e+19 is 18446744073709552000.
+std::string pad_with_zeros(std::string_view scientific) {
+  std::size_t e = scientific.find('e');
+  std::size_t sign = scientific.starts_with('-') ? 1 : 0;
+  std::string digits(scientific.substr(0, e));
+  std::erase(digits, '.');
+  std::size_t exponent = 0;
+  std::from_chars(scientific.data() + e + 2, scientific.data() + scientific.size(), exponent);
+  digits.resize(sign + exponent + 1, '0');
+  return digits;
+}
+
+}  // namespace
+
+std::string to_text(double value) {
+  if (std::isnan(value)) return "NaN";
+  if (std::isinf(value)) return value < 0 ? "-Infinity" : "Infinity";
+  double size = std::fabs(value);
+  bool plain = size == 0 || (size >= 1e-6 && size < 0x1p53);
+  char buffer[64];
+  auto format = plain ? std::chars_format::fixed : std::chars_format::scientific;
+  std::string_view text(buffer, std::to_chars(buffer, buffer + sizeof buffer, value, format).ptr);
+  return size >= 0x1p53 && size < 1e21 ? pad_with_zeros(text) : std::string(text);
+}
+
+std::string show(const Value& value) {
+  constexpr std::size_t shown_max = 60;
+  switch (value.type()) {
+    case Type::boolean:
+      return value.as_boolean() ? "true" : "false";
+    case Type::integer:
+      return std::to_string(value.as_integer());
+    case Type::uinteger:
+      return std::to_string(value.as_uinteger()) + 'u';
+    case Type::real:
+      return to_text(value.as_real());
+    case Type::string: {
+      std::string_view text = base::utf8_prefix(value.as_string(), shown_max);
+      return quote(text) + (text.size() < value.as_string().size() ? "…" : "");
+    }
+    default:
+      return std::string(name_of(value.type()));
+  }
+}
+
+namespace {
+constexpr std::string_view base64_digits =
+    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+}
+
+std::string encode_base64(std::string_view octets) {
+  std::string out;
+  out.reserve((octets.size() + 2) / 3 * 4);
+  for (std::size_t i = 0; i < octets.size(); i += 3) {
+    std::string_view group = octets.substr(i, 3);
+    std::uint32_t bits = 0;
+    for (std::size_t j = 0; j < 3; ++j)
+      bits = bits << 8 | (j < group.size() ? static_cast<unsigned char>(group[j]) : 0u);
+    for (std::size_t j = 0; j < 4; ++j)
+      out += j <= group.size() ? base64_digits[bits >> (18 - 6 * j) & 63] : '=';
+  }
+  return out;
+}
+
+std::optional<std::string> decode_base64(std::string_view text) {
+  if (text.size() % 4 == 0)
+    for (int padding = 0; padding < 2 && text.ends_with('='); ++padding) text.remove_suffix(1);
+  if (text.size() % 4 == 1) return std::nullopt;
+  std::string out;
+  std::uint32_t bits = 0;
+  int count = 0;
+  for (char c : text) {
+    std::size_t digit = base64_digits.find(c);
+    if (digit == std::string_view::npos) return std::nullopt;
+    bits = bits << 6 | static_cast<std::uint32_t>(digit);
+    count += 6;
+    if (count >= 8) out += static_cast<char>(bits >> (count -= 8) & 0xff);
+  }
+  return out;
+}
+
+}  // namespace model::cel
