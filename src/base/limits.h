@@ -93,6 +93,24 @@ inline constexpr std::size_t log_line_bytes_max = 64u << 10;
 inline constexpr std::size_t log_bytes_max = 100u << 20;  // a task run
 inline constexpr std::size_t log_chunk_bytes_max = 64u << 10;
 inline constexpr auto log_flush_interval = 200ms;
+inline constexpr std::size_t attempt_processes_max = 1024;  // and threads, of one attempt
+inline constexpr std::size_t attempt_open_files_soft = 1024;
+inline constexpr std::size_t attempt_open_files_max = 65'536;
+inline constexpr std::size_t attempt_tmp_bytes_max = 1u << 30;              // its own /tmp
+inline constexpr std::size_t attempt_shared_memory_bytes_max = 256u << 20;  // its own /dev/shm
+inline constexpr std::size_t spare_nests = 2;     // namespaces made ahead of the next attempts
+inline constexpr std::size_t idle_nests_max = 4;  // kept for more attempts of the same run
+inline constexpr auto idle_nest_timeout = 2s;
+inline constexpr std::size_t warm_interpreters_max = 16;
+inline constexpr std::size_t warm_bytes_max = 2u << 30;  // of memory, of all of them
+inline constexpr std::size_t warm_children_ahead = 2;    // forked for attempts to come
+inline constexpr auto warm_import_timeout = 30s;
+inline constexpr auto warm_idle_timeout = 300s;
+inline constexpr auto warm_refusal_ttl = 60s;  // until the same code is tried again
+inline constexpr std::size_t warm_keys_max = 1000;
+inline constexpr auto nest_margin = 2s;  // beyond the grace, for a nest that does not answer
+inline constexpr auto isolation_probe_timeout = 5s;
+inline constexpr std::size_t allowed_paths_max = 64;
 
 // Store
 inline constexpr std::size_t write_rows_max = 1000;
