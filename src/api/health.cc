@@ -26,10 +26,11 @@ struct Component {
   std::optional<std::string> message;
   static const Fields& fields() {
     using S = Component;
-    static const Fields fields("HealthComponent",
-                               {field<&S::name>("name", "store, objects or engine").required(),
-                                field<&S::status>("status", "").required(),
-                                field<&S::message>("message", "what is wrong").required()});
+    static const Fields fields(
+        "HealthComponent",
+        {field<&S::name>("name", "store, objects, engine or isolation").required(),
+         field<&S::status>("status", "").required(),
+         field<&S::message>("message", "what is wrong or missing").required()});
     return fields;
   }
 };
@@ -81,10 +82,20 @@ Component check_engine(const Services& services) {
   return {"engine", HealthStatus::unhealthy, "the run loop has not answered for 5 s"};
 }
 
+Component check_isolation(const Services& services) {
+  const exec::Isolation& isolation = services.isolation;
+  if (isolation.level == exec::IsolationLevel::full)
+    return {"isolation", HealthStatus::healthy, std::nullopt};
+  if (isolation.level == exec::IsolationLevel::partial)
+    return {"isolation", HealthStatus::healthy, "in part: " + isolation.reason};
+  return {"isolation", HealthStatus::degraded,
+          "tasks are not isolated from this server and from each other: " + isolation.reason};
+}
+
 base::Result<Reply> health(const Call& call) {
   Health health;
   health.components = {check_store(call.services), check_objects(call.services),
-                       check_engine(call.services)};
+                       check_engine(call.services), check_isolation(call.services)};
   health.timestamp = call.services.clock.now();
   for (const Component& component : health.components)
     health.status = std::max(health.status, component.status);

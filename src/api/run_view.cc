@@ -238,6 +238,15 @@ base::Result<std::vector<engine::TaskRecord>> task_records(const Call& call,
   return tasks;
 }
 
+base::Result<std::vector<engine::TaskRecord>> tasks_of_run(const Call& call, base::RunId id) {
+  store::RunDetail detail;
+  TRY(call.services.store.read([&](store::Tx& tx) -> base::Result<> {
+    detail = TRY(store::find_run(tx, call.identity->org_id, id));
+    return {};
+  }));
+  return task_records(call, detail);
+}
+
 base::Result<RunView> view_of(const Call& call, const store::RunDetail& detail) {
   const store::LiveRunRow& run = detail.row.run;
   auto plan = call.services.plans.get(run.org_id, run.flow_name, run.flow_version);

@@ -97,6 +97,8 @@ RunView view_of(const runtime::RunSnapshot& snapshot);
 base::Result<RunView> view_of(const Call& call, const store::RunDetail& detail);
 base::Result<std::vector<engine::TaskRecord>> task_records(const Call& call,
                                                            const store::RunDetail& detail);
+/// The task runs of a run of the caller's organization, live or finished.
+base::Result<std::vector<engine::TaskRecord>> tasks_of_run(const Call& call, base::RunId id);
 /// `<task id>[:<map index>]`: a task run's id within its run.
 std::string task_run_name(const engine::TaskRecord& task);
 TaskRunView task_view(base::RunId run, const engine::TaskRecord& task, std::size_t bytes_max);

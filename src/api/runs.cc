@@ -4,6 +4,7 @@
 #include "api/cursor.h"
 #include "api/paging.h"
 #include "api/routes.h"
+#include "api/run_control.h"
 #include "api/run_view.h"
 #include "base/ids.h"
 #include "base/limits.h"
@@ -37,20 +38,6 @@ struct RunRequest {
                                  "answer with the ended run if it ends within this time")
              .range(0, limits::wait_seconds_max)
              .defaults_to("0")});
-    return fields;
-  }
-};
-
-struct RunAccepted {
-  std::string run_id;
-  std::string run_slug;
-  model::RunStatus status = model::RunStatus::queued;
-  static const Fields& fields() {
-    using S = RunAccepted;
-    static const Fields fields("RunAccepted",
-                               {field<&S::run_id>("run_id", "").required(),
-                                field<&S::run_slug>("run_slug", "a label for people").required(),
-                                field<&S::status>("status", "").required()});
     return fields;
   }
 };
@@ -275,31 +262,24 @@ base::Result<Reply> get_run(const Call& call) {
 }
 
 base::Result<Reply> cancel_run(const Call& call) {
-  base::RunId id = TRY(run_id_of(call));
+  base::RunId id = TRY(own_run(call));
   auto request = TRY(call.read_body<CancelRequest>());
-  TRY(call.services.store.read([&](store::Tx& tx) -> base::Result<> {
-    TRY(store::find_run_row(tx, call.identity->org_id, id));  // of this organization
-    return {};
-  }));
-  runtime::ControlRun message;
-  message.run = id;
-  message.event =
-      engine::CancelRequested{request.reason.value_or("cancelled by " + call.identity->email)};
-  message.audit = call.audit("run.cancel", "run", to_string(id), 200);
-  auto shared = std::make_shared<runtime::ControlRun>(std::move(message));
-  return Reply{{}, [services = call.services, shared, id](Answer answer) {
-                 shared->reply = [answer, id](base::Result<> done) {
-                   // A run that no longer lives has ended before.
-                   if (!done && done.error().code == base::ErrorCode::not_found)
-                     return answer.send_error(base::conflict("the run is already final"));
-                   if (!done) return answer.send_error(done.error());
-                   answer.send(json_reply(200, RunCancelled{to_string(id)}).response);
-                 };
-                 services.loop.command(std::move(*shared));
-               }};
+  engine::CancelRequested event{request.reason.value_or("cancelled by " + call.identity->email)};
+  return control_run(call, id, std::move(event), "run.cancel", [id](Answer answer) {
+    answer.send(json_reply(200, RunCancelled{to_string(id)}).response);
+  });
 }
 
 }  // namespace
+
+const Fields& RunAccepted::fields() {
+  using S = RunAccepted;
+  static const Fields fields("RunAccepted",
+                             {field<&S::run_id>("run_id", "").required(),
+                              field<&S::run_slug>("run_slug", "a label for people").required(),
+                              field<&S::status>("status", "").required()});
+  return fields;
+}
 
 // In run_logs.cc.
 Route run_logs_route();
@@ -318,7 +298,8 @@ Category runs_category() {
             .answers = {{202, "Accepted and durable", RunAccepted::fields},
                         {200, "Ended within wait_seconds, or the run of a repeated Idempotency-Key",
                          RunView::fields},
-                        {404, "No such flow or version"}},
+                        {404, "No such flow or version"},
+                        {409, "The flow's concurrency_policy is skip and its limit is reached"}},
             .takes_idempotency_key = true},
            {.method = Method::get,
             .path = "/runs",

@@ -1,11 +1,14 @@
 // What handlers work with; wired by app/.
 #pragma once
 
+#include "auth/accounts.h"
 #include "auth/authenticator.h"
 #include "auth/rate_limit.h"
 #include "base/clock.h"
 #include "base/random.h"
+#include "exec/process.h"
 #include "runtime/plan_cache.h"
+#include "runtime/run_feed.h"
 #include "runtime/run_loop.h"
 #include "runtime/work_pool.h"
 #include "store/objects.h"
@@ -19,11 +22,14 @@ struct Services {
   auth::Authenticator& authenticator;
   auth::RateLimit& rate_limit;
   runtime::RunLoop& loop;
+  runtime::RunFeed& feed;
   runtime::WorkPool& pool;
   runtime::PlanCache& plans;
   model::NodeCatalog catalog;
   base::Clock& clock;
   base::Random& random;
+  const exec::Isolation& isolation;  // of the attempts on this machine
+  auth::Tenancy tenancy;             // whether there may be further organizations
 };
 
 }  // namespace api

@@ -5,6 +5,7 @@
 #include <iostream>
 
 #include "app/data_directory.h"
+#include "app/process_host.h"
 #include "auth/accounts.h"
 #include "auth/password.h"
 #include "base/clock.h"
@@ -82,15 +83,11 @@ base::Result<> add_organization(const Settings& settings, const OrganizationOrde
   if (!base::name_rule.holds(order.slug))
     return base::invalid(fmt::format("slug {}", base::name_rule.message));
   auto offline = TRY(go_offline(settings));
+  auth::Tenancy tenancy = TRY(find_tenancy(settings, offline->directory, offline->clock));
   std::string org_id = base::new_id("org", offline->clock.now(), offline->random);
   store::AuditRow audit = offline->audit(org_id, "organization.create", "organization", org_id);
   TRY(offline->store->write([&](store::Tx& tx) -> base::Result<> {
-    int count = TRY(auth::count_organizations(tx));
-    if (count > 0 && !settings.allow_unisolated)
-      return base::conflict(
-          "tasks of two organizations are not yet isolated from each other on one machine: set "
-          "DAGY_ALLOW_UNISOLATED=1 to allow it");
-    TRY(auth::insert_organization(tx, org_id, order.name, order.slug, audit.created_at));
+    TRY(auth::insert_organization(tx, tenancy, org_id, order.name, order.slug, audit.created_at));
     return store::insert_audit(tx, audit);
   }));
   fmt::print("{}\n", org_id);

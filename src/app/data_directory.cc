@@ -21,6 +21,15 @@ base::Result<DataDirectory> DataDirectory::open(const std::string& path) {
   if (mkdir(absolute.c_str(), 0700) != 0 && errno != EEXIST)
     return base::unavailable(
         fmt::format("cannot make the data directory {}: {}", path, std::strerror(errno)));
+  // A link on the way to it would not be hidden from tasks along with it.
+  absolute = std::filesystem::canonical(absolute, error);
+  if (error) return base::unavailable(fmt::format("cannot use {}: {}", path, error.message()));
+  struct stat status {};
+  if (stat(absolute.c_str(), &status) != 0 || !S_ISDIR(status.st_mode))
+    return base::unavailable(fmt::format("the data directory {} is not a directory", path));
+  if ((status.st_mode & 077) != 0 && chmod(absolute.c_str(), 0700) != 0)
+    return base::unavailable(fmt::format("cannot close the data directory {} to others: {}", path,
+                                         std::strerror(errno)));
   std::string lock_path = absolute.string() + "/server.lock";
   int lock = ::open(lock_path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
   if (lock < 0)

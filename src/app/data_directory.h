@@ -9,8 +9,8 @@ namespace app {
 
 class DataDirectory {
  public:
-  /// Makes the directory (mode 0700) if it is missing and takes its lock. `conflict` when another
-  /// server or offline command has it.
+  /// Makes the directory if it is missing, sees to its mode 0700, and takes its lock. `conflict`
+  /// when another server or offline command has it.
   static base::Result<DataDirectory> open(const std::string& path);
   DataDirectory(DataDirectory&& other) noexcept;
   ~DataDirectory();

@@ -154,7 +154,7 @@ int run(int argc, char** argv) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  if (argc == 4 && std::string_view(argv[1]) == "spawner")
-    return exec::run_spawner(std::atoi(argv[2]), argv[3]);
+  if (argc > 2 && std::string_view(argv[1]) == "spawner")
+    return exec::run_spawner({argv + 2, argv + argc});
   return run(argc, argv);
 }

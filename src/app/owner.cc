@@ -37,7 +37,7 @@ base::Result<bool> make_owner(store::Store& store, auth::PasswordHasher& hasher,
   auth::User owner{base::new_id("usr", now, random), settings.owner_email, hasher.hash(password),
                    one_time, /*super_admin=*/true};
   TRY(store.write([&](store::Tx& tx) -> base::Result<> {
-    TRY(auth::insert_organization(tx, org_id, "Default", "default", now));
+    TRY(auth::insert_organization(tx, auth::Tenancy::one, org_id, "Default", "default", now));
     TRY(auth::insert_user(tx, owner, now));
     return auth::set_role(tx, org_id, owner.user_id, model::Role::owner, now);
   }));

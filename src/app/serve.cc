@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 #include <signal.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 #include <thread>
@@ -9,6 +10,7 @@
 #include "api/api.h"
 #include "app/data_directory.h"
 #include "app/owner.h"
+#include "app/process_host.h"
 #include "base/log.h"
 #include "base/random.h"
 #include "exec/process.h"
@@ -32,13 +34,6 @@ sigset_t stop_signals() {
   return set;
 }
 
-// The path of this program, also when it was found through PATH.
-std::string own_path() {
-  char buffer[4096];
-  ssize_t n = readlink("/proc/self/exe", buffer, sizeof buffer);
-  return n > 0 ? std::string(buffer, static_cast<std::size_t>(n)) : "dagy";
-}
-
 void announce(const Settings& settings, std::uint16_t port) {
   fmt::print("Dagy {} is ready at http://{}:{}\n", DAGY_VERSION,
              settings.address == "127.0.0.1" ? "localhost" : settings.address, port);
@@ -53,6 +48,7 @@ class Running {
           base::Clock& clock)
       : settings_(settings),
         clock_(clock),
+        isolation_(host->isolation()),
         store_(std::move(store)),
         objects_(directory.file("objects")),
         plans_(*store_, nodes::catalog()),
@@ -67,9 +63,10 @@ class Running {
         rate_limit_(settings.rate_limit_per_minute, settings.rate_limit_burst, clock),
         authenticator_(*store_, hasher_, clock, random_,
                        std::chrono::seconds(settings.access_token_ttl_seconds)),
-        api_({*store_, objects_, authenticator_, rate_limit_, loop_, pool_, plans_,
-              nodes::catalog(), clock, random_}) {
+        api_({*store_, objects_, authenticator_, rate_limit_, loop_, feed_, pool_, plans_,
+              nodes::catalog(), clock, random_, isolation_, tenancy_of(settings, isolation_)}) {
     attempts_.report_to(loop_);
+    shard_.observe(feed_);
   }
 
   base::Result<> start() {
@@ -111,6 +108,7 @@ class Running {
  private:
   const Settings& settings_;
   base::Clock& clock_;
+  const exec::Isolation isolation_;
   base::SystemRandom random_;
   std::unique_ptr<store::Store> store_;
   store::ObjectDirectory objects_;
@@ -118,6 +116,7 @@ class Running {
   runtime::Evaluator evaluator_;
   runtime::Attempts attempts_;
   runtime::Shard shard_;
+  runtime::RunFeed feed_;
   runtime::RunLoop loop_;
   runtime::Janitor janitor_;
   runtime::WorkPool pool_;
@@ -148,11 +147,13 @@ base::Result<> serve(const Settings& settings) {
   drop_secrets_from_environment();
   for (const std::string& name : unknown_variables())
     base::log_warning("unknown variable is ignored", {{"name", name}});
+  // What this process holds in memory is not for others of its user to read.
+  prctl(PR_SET_DUMPABLE, 0);
   base::SystemClock clock;
   DataDirectory directory = TRY(DataDirectory::open(settings.data_dir));
   std::string database = TRY(database_path(settings));
   std::unique_ptr<store::Store> store = TRY(store::open_sqlite({database}, clock));
-  auto host = TRY(exec::ProcessHost::create({own_path(), directory.path()}, clock));
+  auto host = TRY(start_process_host(settings, directory, clock));
   auto running =
       std::make_unique<Running>(settings, directory, std::move(store), std::move(host), clock);
   TRY(running->start());

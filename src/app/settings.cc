@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <charconv>
 #include <cstdlib>
+#include <filesystem>
+#include <sstream>
 
 extern char** environ;
 
@@ -69,6 +71,9 @@ const std::vector<Setting>& settings_table() {
        .meaning = "1: allow a second organization although tasks are not isolated from each other",
        .has_flag = true,
        .flag = &Settings::allow_unisolated},
+      text("allowed_paths", &Settings::allowed_paths, true,
+           "directories, separated by colons, that every task may see and change, as far as their "
+           "permissions allow its user"),
   };
   return table;
 }
@@ -104,6 +109,29 @@ base::Result<std::string> database_path(const Settings& settings) {
     return base::invalid("DAGY_DATABASE_URL must start with 'sqlite:', the only database so far");
   std::string path = settings.database_url.substr(scheme.size());
   return path.empty() ? settings.data_dir + "/dagy.db" : path;
+}
+
+base::Result<std::vector<std::string>> allowed_directories(const Settings& settings) {
+  namespace fs = std::filesystem;
+  std::error_code error;
+  fs::path data = fs::weakly_canonical(settings.data_dir, error);
+  std::vector<std::string> directories;
+  std::istringstream list(settings.allowed_paths);
+  for (std::string entry; std::getline(list, entry, ':');) {
+    auto refuse = [&](std::string_view why) {
+      return base::invalid(fmt::format("DAGY_ALLOWED_PATHS: '{}' {}", entry, why));
+    };
+    if (!entry.starts_with('/')) return refuse("is not an absolute path");
+    fs::path path = fs::canonical(entry, error);
+    if (error || !fs::is_directory(path, error)) return refuse("is not a directory that exists");
+    if (path == path.root_path()) return refuse("is the whole file system");
+    auto [at, rest] = std::mismatch(data.begin(), data.end(), path.begin(), path.end());
+    if (at == data.end()) return refuse("is part of the data directory");
+    directories.push_back(path.string());
+    if (directories.size() > base::limits::allowed_paths_max)
+      return refuse(fmt::format("is one more than {}", base::limits::allowed_paths_max));
+  }
+  return directories;
 }
 
 std::vector<std::string> unknown_variables() {

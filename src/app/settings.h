@@ -25,6 +25,7 @@ struct Settings {
   int rate_limit_burst = base::limits::rate_limit_burst;
   int drain_seconds = 30;
   bool allow_unisolated = false;
+  std::string allowed_paths;
 };
 
 /// One row of the table. Exactly one of the members is set.
@@ -50,6 +51,9 @@ base::Result<> set_from_text(Settings& settings, const std::string& name, const 
 /// Path of the database file that `database_url` names; "sqlite:" is dagy.db in the data directory.
 /// `invalid` for any other database.
 base::Result<std::string> database_path(const Settings& settings);
+/// The directories of `allowed_paths`, with links resolved. `invalid` for one that is not an
+/// absolute path of a directory that exists, or that is part of the data directory.
+base::Result<std::vector<std::string>> allowed_directories(const Settings& settings);
 /// Names of DAGY_* variables of this process that no setting has.
 std::vector<std::string> unknown_variables();
 /// Takes secrets out of this process's environment, so that nothing started later finds them.

@@ -47,22 +47,21 @@ base::Result<std::optional<User>> find_user(store::Tx& tx, const std::string& em
   return user;
 }
 
-base::Result<> insert_organization(store::Tx& tx, const std::string& org_id,
+base::Result<> insert_organization(store::Tx& tx, Tenancy tenancy, const std::string& org_id,
                                    const std::string& name, const std::string& slug,
                                    base::Timestamp now) {
+  bool first = true;
+  TRY(tx.run("SELECT 1 FROM organizations LIMIT 1", {}, [&](const store::Row&) { first = false; }));
+  if (!first && tenancy == Tenancy::one)
+    return base::conflict(
+        "tasks of two organizations are not isolated from each other on this machine: set "
+        "DAGY_ALLOW_UNISOLATED=1 to allow it");
   std::int64_t written =
       TRY(tx.run("INSERT INTO organizations (org_id, name, slug, created_at) "
                  "VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO NOTHING",
                  {org_id, name, slug, now}));
   if (written == 0) return base::conflict("an organization '" + slug + "' exists");
   return {};
-}
-
-base::Result<int> count_organizations(store::Tx& tx) {
-  int count = 0;
-  TRY(tx.run("SELECT COUNT(*) FROM organizations", {},
-             [&](const store::Row& row) { count = static_cast<int>(row.integer(0)); }));
-  return count;
 }
 
 base::Result<std::optional<std::string>> find_organization(store::Tx& tx, const std::string& slug) {

@@ -34,11 +34,14 @@ extern const base::TextRule email_rule;
 
 base::Result<bool> has_users(store::Tx& tx);
 base::Result<std::optional<User>> find_user(store::Tx& tx, const std::string& email);
-/// Error `conflict` when the slug is taken.
-base::Result<> insert_organization(store::Tx& tx, const std::string& org_id,
+/// How many organizations a server may have. One, where their tasks are not isolated from each
+/// other, unless DAGY_ALLOW_UNISOLATED=1.
+enum class Tenancy { one, several };
+
+/// Error `conflict` when the slug is taken, or when there is one already and no more are allowed.
+base::Result<> insert_organization(store::Tx& tx, Tenancy tenancy, const std::string& org_id,
                                    const std::string& name, const std::string& slug,
                                    base::Timestamp now);
-base::Result<int> count_organizations(store::Tx& tx);
 base::Result<std::optional<std::string>> find_organization(store::Tx& tx, const std::string& slug);
 /// Error `conflict` when the e-mail is taken.
 base::Result<> insert_user(store::Tx& tx, const User& user, base::Timestamp now);

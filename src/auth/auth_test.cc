@@ -22,8 +22,8 @@ class AuthTest : public testing::Test {
  protected:
   AuthTest() {
     EXPECT_TRUE(store_->write([&](store::Tx& tx) -> base::Result<> {
-      TRY(insert_organization(tx, "org_a", "A", "a", clock_.now()));
-      TRY(insert_organization(tx, "org_b", "B", "b", clock_.now()));
+      TRY(insert_organization(tx, Tenancy::several, "org_a", "A", "a", clock_.now()));
+      TRY(insert_organization(tx, Tenancy::several, "org_b", "B", "b", clock_.now()));
       TRY(insert_user(tx, {"usr_1", "Ann@Example.com", hasher_.hash("correct horse"), true, false},
                       clock_.now()));
       TRY(set_role(tx, "org_a", "usr_1", model::Role::owner, clock_.now()));

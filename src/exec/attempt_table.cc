@@ -35,23 +35,55 @@ void ask_each(const std::vector<pid_t>& pids) {
 }
 }  // namespace
 
-AttemptTable::AttemptTable(const base::Clock& clock, std::string marker_prefix)
-    : clock_(clock), marker_prefix_(std::move(marker_prefix)) {}
+AttemptTable::AttemptTable(const base::Clock& clock, Options options)
+    : clock_(clock), options_(std::move(options)), launcher_(options_.privileges) {}
 
-void AttemptTable::start(const Request& request) {
+pid_t AttemptTable::start(const Request& request) {
   ProcessId id = request.header.id;
-  auto outcome = launcher_.launch(request, fmt::format("{}{}{}", marker_name, marker_prefix_, id));
+  auto outcome = launcher_.launch(request, marker_of(id));
   if (outcome.pid < 0) {
     reports_.push_back(Report{ReportKind::not_started, outcome.stage, id, outcome.error});
-    return;
+    return -1;
   }
+  add(id, outcome.pid, std::chrono::milliseconds(request.header.grace_ms));
+  return outcome.pid;
+}
+
+void AttemptTable::add(ProcessId id, pid_t main, base::Duration grace) {
   Attempt attempt;
-  attempt.main = outcome.pid;
-  attempt.grace = std::chrono::milliseconds(request.header.grace_ms);
+  attempt.main = main;
+  attempt.grace = grace;
   attempt.report = Report{ReportKind::ended, StartStage::none, id};
-  children_[outcome.pid] = {id};
-  sessions_[outcome.pid] = id;
+  children_[main] = {id};
+  sessions_[main] = id;
   attempts_.emplace(id, std::move(attempt));
+}
+
+std::string AttemptTable::marker_of(ProcessId id) const {
+  if (options_.marker_prefix.empty()) return {};
+  return fmt::format("{}{}{}", marker_name, options_.marker_prefix, id);
+}
+
+bool AttemptTable::take_child(ProcessId id, pid_t pid) {
+  auto owned = children_.find(pid);
+  if (owned != children_.end()) return owned->second == Owners{id} && pid != attempts_.at(id).main;
+  auto found = attempts_.find(id);
+  if (found == attempts_.end()) return false;
+  ++found->second.children;
+  children_[pid] = {id};
+  return true;
+}
+
+void AttemptTable::assign(ProcessId id, pid_t pid, base::Duration grace) {
+  auto owned = children_.find(pid);
+  if (owned != children_.end())
+    for (ProcessId owner : owned->second) --attempts_.at(owner).children;
+  add(id, pid, grace);
+}
+
+void AttemptTable::set_grace(ProcessId id, base::Duration grace) {
+  auto found = attempts_.find(id);
+  if (found != attempts_.end()) found->second.grace = grace;
 }
 
 void AttemptTable::stop(ProcessId id) {
@@ -137,14 +169,18 @@ void AttemptTable::adopt(pid_t pid, const ProcessStat& stat) {
 }
 
 ProcessId AttemptTable::owner_of(pid_t pid, const ProcessStat& stat) const {
+  if (attempts_.size() == 1) return attempts_.begin()->first;
   auto session = sessions_.find(stat.session);
   if (session != sessions_.end()) return session->second;
+  if (options_.marker_prefix.empty()) return 0;
   // In the middle of execve a process shows no environment. The SIGSTOP it was sent takes hold only
   // after that, so what a stopped process shows is the truth.
   for (int look = 0; look < looks_max; ++look) {
     bool settled = has_stopped(pid);
-    if (auto marked = marked_attempt(pid, marker_prefix_))
-      return attempts_.contains(*marked) ? *marked : 0;
+    if (auto marked = marked_attempt(pid, options_.marker_prefix)) {
+      // What an interpreter has forked shows the interpreter's.
+      return attempts_.contains(*marked) && *marked != interpreter_id ? *marked : 0;
+    }
     if (settled) break;
     ::poll(nullptr, 0, look_pause_ms);
   }
@@ -178,7 +214,11 @@ void AttemptTable::ask(ProcessId id, Attempt& attempt) {
 void AttemptTable::kill_now(ProcessId id, Attempt& attempt) {
   attempt.phase = Phase::killing;
   attempt.due = clock_.steady() + kill_again;
-  signal_groups(processes_of(id, attempt), SIGKILL);
+  if (options_.is_init && attempts_.size() == 1) {
+    ::kill(-1, SIGKILL);  // nothing slips away from this, however fast it forks
+  } else {
+    signal_groups(processes_of(id, attempt), SIGKILL);
+  }
 }
 
 std::vector<pid_t> AttemptTable::processes_of(ProcessId id, const Attempt& attempt) const {

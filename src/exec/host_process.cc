@@ -201,6 +201,9 @@ base::Error HostProcess::start_error(const Report& report) const {
     case StartStage::directory:
       what = fmt::format("working directory \"{}\"", directory_);
       break;
+    case StartStage::isolation:
+      what = "cannot isolate a process";
+      break;
     case StartStage::limits:
       what = "cannot set the limits of a process";
       break;

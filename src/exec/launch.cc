@@ -1,16 +1,19 @@
 #include "exec/launch.h"
 
+#include <linux/capability.h>
 #include <sched.h>
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <string_view>
+#include <utility>
 
 #include "base/check.h"
 
@@ -23,17 +26,19 @@ constexpr std::string_view default_path = "/usr/local/bin:/usr/bin:/bin";
 
 struct Job {
   const Request* request = nullptr;
-  pid_t spawner = 0;
+  pid_t parent = 0;
   const char* directory = nullptr;
-  std::vector<char*> arguments;     // ended by nullptr
-  std::vector<char*> variables;     // ended by nullptr
-  std::vector<std::string> places;  // paths to try as the program, in order
+  const Privileges* privileges = nullptr;
+  std::vector<const char*> arguments;  // ended by nullptr
+  std::vector<const char*> variables;  // ended by nullptr
+  std::vector<std::string> places;     // paths to try as the program, in order
   // Written by the child:
   StartStage stage = StartStage::none;
   int error = 0;
 };
 
-std::vector<std::string> places_of(std::string_view program, const std::vector<char*>& variables) {
+std::vector<std::string> places_of(std::string_view program,
+                                   const std::vector<const char*>& variables) {
   if (program.find('/') != std::string_view::npos) return {std::string(program)};
   std::string_view path = default_path;
   for (const char* variable : variables) {
@@ -54,17 +59,19 @@ std::vector<std::string> places_of(std::string_view program, const std::vector<c
   }
 }
 
-Job make_job(const Request& request, const std::string& marker) {
+Job make_job(const Request& request, const Privileges& privileges, const std::string& marker) {
   Job job;
   job.request = &request;
-  job.spawner = ::getpid();
-  char* text = const_cast<char*>(request.payload.data());
-  auto next = [&text] { return std::exchange(text, text + std::string_view(text).size() + 1); };
-  job.directory = next();
-  for (std::uint32_t i = 0; i < request.header.argument_count; ++i) job.arguments.push_back(next());
+  job.privileges = &privileges;
+  job.parent = ::getpid();
+  RequestTexts texts = request.texts();
+  job.directory = texts.directory;
+  job.arguments = std::move(texts.arguments);
   job.arguments.push_back(nullptr);
-  job.variables.push_back(const_cast<char*>(marker.c_str()));
-  for (std::uint32_t i = 0; i < request.header.variable_count; ++i) job.variables.push_back(next());
+  job.variables = std::move(texts.variables);
+  // An empty environment is meant to be one.
+  if (!marker.empty() && !job.variables.empty())
+    job.variables.insert(job.variables.begin(), marker.c_str());
   job.variables.push_back(nullptr);
   job.places = places_of(job.arguments[0], job.variables);
   return job;
@@ -93,7 +100,7 @@ bool set_limits(const RequestHeader& header) {
   // SIGXCPU can be handled, so a second more until SIGKILL.
   return limit(RLIMIT_CPU, header.cpu_seconds_max, header.cpu_seconds_max + 1) &&
          limit(RLIMIT_FSIZE, header.file_bytes_max, header.file_bytes_max) &&
-         limit(RLIMIT_AS, header.memory_bytes_max, header.memory_bytes_max);
+         limit(RLIMIT_DATA, header.memory_bytes_max, header.memory_bytes_max);
 }
 
 bool place_descriptors(const Request& request) {
@@ -107,7 +114,8 @@ bool place_descriptors(const Request& request) {
 int execute(Job& job) {
   int error = ENOENT;
   for (const std::string& place : job.places) {
-    ::execve(place.c_str(), job.arguments.data(), job.variables.data());
+    ::execve(place.c_str(), const_cast<char* const*>(job.arguments.data()),
+             const_cast<char* const*>(job.variables.data()));
     if (errno == EACCES) {
       error = EACCES;  // found, not allowed: worth more than "not found" if nothing else is found
     } else if (errno != ENOENT && errno != ENOTDIR) {
@@ -121,13 +129,17 @@ int execute(Job& job) {
 
 int child_main(void* argument) {
   Job& job = *static_cast<Job*>(argument);
+  const RequestHeader& header = job.request->header;
   if (::setsid() < 0 || ::prctl(PR_SET_CHILD_SUBREAPER, 1) != 0 ||
-      ::prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || !place_descriptors(*job.request)) {
+      !place_descriptors(*job.request)) {
     return fail(job, StartStage::process);
   }
-  if (::getppid() != job.spawner) return 127;  // died before the death signal was set
+  if (!set_limits(header)) return fail(job, StartStage::limits);
+  if (!give_up(*job.privileges, header)) return fail(job, StartStage::isolation);
+  // After the change of user, which clears it.
+  if (::prctl(PR_SET_PDEATHSIG, SIGKILL) != 0) return fail(job, StartStage::process);
+  if (::getppid() != job.parent) return 127;  // died before the death signal was set
   if (::chdir(job.directory) != 0) return fail(job, StartStage::directory);
-  if (!set_limits(job.request->header)) return fail(job, StartStage::limits);
   sigset_t none;
   ::sigemptyset(&none);
   ::sigprocmask(SIG_SETMASK, &none, nullptr);
@@ -136,8 +148,29 @@ int child_main(void* argument) {
 
 }  // namespace
 
-Launcher::Launcher()
-    : stack_(::mmap(nullptr, stack_bytes, PROT_READ | PROT_WRITE,
+bool give_up(const Privileges& privileges, const RequestHeader& header) {
+  if (privileges.limit_processes &&
+      !limit(RLIMIT_NPROC, header.processes_max, header.processes_max)) {
+    return false;
+  }
+  if (privileges.change_user) {
+    // The system calls, because the C library's functions look for other threads.
+    const auto id = header.user_id;
+    if (::syscall(SYS_setgroups, 0, nullptr) != 0 || ::syscall(SYS_setresgid, id, id, id) != 0 ||
+        ::syscall(SYS_setresuid, id, id, id) != 0) {
+      return false;
+    }
+  }
+  if (!privileges.drop_capabilities) return true;
+  __user_cap_header_struct version{_LINUX_CAPABILITY_VERSION_3, 0};
+  const __user_cap_data_struct none[_LINUX_CAPABILITY_U32S_3] = {};
+  return ::prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) == 0 &&
+         ::syscall(SYS_capset, &version, none) == 0;
+}
+
+Launcher::Launcher(Privileges privileges)
+    : privileges_(privileges),
+      stack_(::mmap(nullptr, stack_bytes, PROT_READ | PROT_WRITE,
                     MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0)) {
   CHECK(stack_ != MAP_FAILED);
 }
@@ -147,10 +180,12 @@ Launcher::~Launcher() {
 }
 
 LaunchOutcome Launcher::launch(const Request& request, const std::string& marker) {
-  Job job = make_job(request, marker);
+  Job job = make_job(request, privileges_, marker);
   char* top = static_cast<char*>(stack_) + stack_bytes;  // stacks grow downwards
   pid_t pid = ::clone(child_main, top, CLONE_VM | CLONE_VFORK | SIGCHLD, &job);
   if (pid < 0) return {-1, StartStage::process, errno};
+  // A change of user in the child counts as one of this process, whose memory it shares.
+  if (privileges_.change_user) ::prctl(PR_SET_DUMPABLE, 0);
   if (job.stage == StartStage::none) return {pid, StartStage::none, 0};
   ::waitpid(pid, nullptr, 0);
   return {-1, job.stage, job.error};

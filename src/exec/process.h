@@ -8,6 +8,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -24,17 +25,46 @@ enum class OutputMode {
   result,  // the result itself, not logged (transform)
 };
 
+/// What separates attempts from the machine and from each other.
+enum class IsolationLevel {
+  none,     // nothing: they are processes of the server's user
+  partial,  // own mounts, processes and user, no user namespace: limits count per organization
+  full,
+};
+
+struct Isolation {
+  IsolationLevel level = IsolationLevel::none;
+  std::string reason;  // why it is not `full`
+  bool has_cgroups =
+      false;  // so memory counts for all of an attempt, and processor time is bounded
+};
+
+/// How the process of Python code begins. `argv` is python_program() in mode "spawn", its standard
+/// input is what that mode reads; with `fork` and `worker` an interpreter that has loaded the code
+/// is used if there can be one, else a fresh one.
+enum class WarmStart : std::uint32_t {
+  none,
+  fork,    // a child of an interpreter that has loaded the code
+  worker,  // the interpreter itself, for one attempt after the other
+};
+
 struct ProcessSpec {
   std::vector<std::string> argv;  // argv[0] is a path or is looked up in the PATH of `environment`
   std::vector<std::string> environment;  // "NAME=value", the whole of it
   std::string working_directory;         // must exist
+  std::string organization;              // whose it is: decides the user id it runs under
+  std::string run_directory;  // below <data directory>/work; of that directory it sees only this
   std::string stdin_data;
   OutputMode stdout_mode = OutputMode::log;
   bool result_channel = false;  // file descriptor 3 of the process is a pipe for its result
   std::size_t result_bytes_max = base::limits::value_bytes_max;
-  std::size_t memory_bytes_max = 0;  // RLIMIT_AS; 0: not limited
+  std::size_t memory_bytes_max = 0;  // of all processes by cgroup, or of each by RLIMIT_DATA; 0: no
+  std::size_t cpu_millis_max = 0;    // thousandths of a processor, by cgroup; 0: not limited
   std::size_t cpu_seconds_max = 0;   // RLIMIT_CPU; 0: not limited
   std::size_t file_bytes_max = 0;    // RLIMIT_FSIZE; 0: not limited
+  WarmStart warm = WarmStart::none;
+  std::string warm_code;                                            // what the interpreter loads
+  std::size_t processes_max = base::limits::attempt_processes_max;  // when isolated
   std::chrono::milliseconds stop_grace = base::limits::stop_grace;
 };
 
@@ -68,6 +98,8 @@ struct ProcessHostOptions {
   std::string spawner_path;    // program to run as the spawner: this program
   std::string data_directory;  // holds spawner.lock
   std::chrono::milliseconds lock_wait = std::chrono::seconds(10);
+  bool isolate = true;                          // as far as the machine allows
+  std::vector<std::string> allowed_paths = {};  // directories that every attempt may see and change
 };
 
 class ProcessHost {
@@ -78,6 +110,9 @@ class ProcessHost {
                                                            base::Clock& clock);
   /// Ends every process and the spawner.
   ~ProcessHost();
+
+  /// Found out at the start, by a process that tried.
+  const Isolation& isolation() const;
 
   /// Thread-safe, does not block. Errors arrive in on_end.
   ProcessId start(ProcessSpec spec, ProcessCallbacks callbacks);
@@ -94,7 +129,8 @@ class ProcessHost {
   std::unique_ptr<Impl> impl_;
 };
 
-/// Body of the spawner process: `dagy spawner <socket fd> <lock path>`. Returns its exit code.
-int run_spawner(int socket, const std::string& lock_path);
+/// Body of the spawner process: `dagy spawner <socket fd> <lock path> <isolate: 0 or 1> <allowed
+/// paths…>`. Returns its exit code.
+int run_spawner(std::span<char* const> arguments);
 
 }  // namespace exec

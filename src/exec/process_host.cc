@@ -43,22 +43,24 @@ base::Error system_error(std::string what) {
   return base::unavailable(what + ": " + std::system_category().message(errno));
 }
 
-base::Result<pid_t> start_spawner(const std::string& program, const std::string& lock_path,
+base::Result<pid_t> start_spawner(const ProcessHostOptions& options, const std::string& lock_path,
                                   int socket) {
   posix_spawn_file_actions_t actions;
   ::posix_spawn_file_actions_init(&actions);
   ::posix_spawn_file_actions_adddup2(&actions, socket, spawner_fd);
-  std::string fd = std::to_string(spawner_fd);
-  std::string word = "spawner";
-  std::string path = program;
-  std::string lock = lock_path;
-  char* arguments[] = {path.data(), word.data(), fd.data(), lock.data(), nullptr};
+  std::vector<std::string> words = {options.spawner_path, "spawner", std::to_string(spawner_fd),
+                                    lock_path, options.isolate ? "1" : "0"};
+  words.insert(words.end(), options.allowed_paths.begin(), options.allowed_paths.end());
+  std::vector<char*> arguments;
+  for (std::string& word : words) arguments.push_back(word.data());
+  arguments.push_back(nullptr);
   char* no_environment[] = {nullptr};
   pid_t pid = -1;
-  int error = ::posix_spawn(&pid, program.c_str(), &actions, nullptr, arguments, no_environment);
+  int error = ::posix_spawn(&pid, options.spawner_path.c_str(), &actions, nullptr, arguments.data(),
+                            no_environment);
   ::posix_spawn_file_actions_destroy(&actions);
   errno = error;
-  if (error != 0) return system_error("cannot start the spawner " + program);
+  if (error != 0) return system_error("cannot start the spawner " + options.spawner_path);
   return pid;
 }
 
@@ -77,7 +79,8 @@ void wait_for_exit_some_time(pid_t pid) {
 }
 
 /// The spawner says that it has the lock, or dies, or the time is over.
-base::Result<> wait_until_ready(int socket, base::Clock& clock, std::chrono::milliseconds wait) {
+base::Result<Isolation> wait_until_ready(int socket, base::Clock& clock,
+                                         std::chrono::milliseconds wait) {
   auto deadline = clock.steady() + wait;
   for (;;) {
     auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - clock.steady());
@@ -91,10 +94,10 @@ base::Result<> wait_until_ready(int socket, base::Clock& clock, std::chrono::mil
     PacketReader reader;
     std::span<const char> bytes;
     std::vector<UniqueFd> fds;
-    if (reader.receive(socket, bytes, fds) != Transfer::done) {
-      return base::unavailable("the spawner ended at once");
+    if (reader.receive(socket, bytes, fds) == Transfer::done) {
+      if (auto isolation = decode_ready(bytes)) return *isolation;
     }
-    return {};
+    return base::unavailable("the spawner ended at once");
   }
 }
 
@@ -109,8 +112,10 @@ void add_to_epoll(int epoll, int fd, std::uint64_t key) {
 
 class ProcessHost::Impl {
  public:
-  Impl(base::Clock& clock, UniqueFd socket, pid_t spawner, std::string marker_prefix)
+  Impl(base::Clock& clock, UniqueFd socket, pid_t spawner, std::string marker_prefix,
+       Isolation isolation)
       : clock_(clock),
+        isolation_(std::move(isolation)),
         spawner_(spawner),
         marker_prefix_(std::move(marker_prefix)),
         epoll_(::epoll_create1(EPOLL_CLOEXEC)),
@@ -132,6 +137,8 @@ class ProcessHost::Impl {
     }
     if (spawner_ > 0) wait_for_exit_some_time(spawner_);
   }
+
+  const Isolation& isolation() const { return isolation_; }
 
   ProcessId start(ProcessSpec spec, ProcessCallbacks callbacks) {
     ProcessId id = next_id_.fetch_add(1, std::memory_order_relaxed);
@@ -296,7 +303,7 @@ class ProcessHost::Impl {
     lock.unlock();
     wait_for_exit(std::exchange(spawner_, -1));
     if (!closing) base::log_error("the process spawner has died");
-    // The main processes die with the spawner by their death signal; what they started does not.
+    // The nests have ended what lived in them, unless they were killed too.
     if (!kill_marked(marker_prefix_, ::getpid())) {
       base::log_error("processes of the dead spawner cannot be ended");
     }
@@ -355,6 +362,7 @@ class ProcessHost::Impl {
   }
 
   base::Clock& clock_;
+  const Isolation isolation_;
   pid_t spawner_;  // the thread's until it is joined
   const std::string marker_prefix_;
   const UniqueFd epoll_;
@@ -388,7 +396,7 @@ base::Result<std::unique_ptr<ProcessHost>> ProcessHost::create(ProcessHostOption
   UniqueFd socket(ends[0]);
   UniqueFd spawner_end(ends[1]);
   std::string lock_path = options.data_directory + "/spawner.lock";
-  pid_t spawner = TRY(start_spawner(options.spawner_path, lock_path, spawner_end.get()));
+  pid_t spawner = TRY(start_spawner(options, lock_path, spawner_end.get()));
   spawner_end.reset();
   auto ready = wait_until_ready(socket.get(), clock, options.lock_wait);
   struct stat lock_status {};
@@ -399,8 +407,13 @@ base::Result<std::unique_ptr<ProcessHost>> ProcessHost::create(ProcessHostOption
     return std::move(ready).error();
   }
   auto impl = std::make_unique<Impl>(clock, std::move(socket), spawner,
-                                     marker_prefix(lock_status.st_dev, lock_status.st_ino));
+                                     marker_prefix(lock_status.st_dev, lock_status.st_ino),
+                                     std::move(ready).value());
   return std::unique_ptr<ProcessHost>(new ProcessHost(std::move(impl)));
+}
+
+const Isolation& ProcessHost::isolation() const {
+  return impl_->isolation();
 }
 
 ProcessId ProcessHost::start(ProcessSpec spec, ProcessCallbacks callbacks) {

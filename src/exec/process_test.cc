@@ -130,7 +130,7 @@ TEST_F(ProcessTest, GivesAFreshProcess) {
 }
 
 TEST_F(ProcessTest, AppliesLimits) {
-  ProcessSpec spec = shell("ulimit -v; ulimit -t; ulimit -f");
+  ProcessSpec spec = shell("ulimit -d; ulimit -t; ulimit -f");
   spec.memory_bytes_max = 64u << 20;
   spec.cpu_seconds_max = 3;
   spec.file_bytes_max = 1u << 20;

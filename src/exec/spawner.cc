@@ -1,6 +1,8 @@
-// The spawner: a process with one thread that starts the processes of attempts, knows when nothing
-// of an attempt lives any more, and ends them all when the server dies. See process.h.
+// The spawner: a process with one thread that has the nests (nest.h) in which attempts live, passes
+// requests and reports between them and the server, and ends them all when the server dies. See
+// process.h.
 #include <fcntl.h>
+#include <fmt/format.h>
 #include <poll.h>
 #include <signal.h>
 #include <sys/file.h>
@@ -9,6 +11,7 @@
 #include <sys/signalfd.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -17,6 +20,8 @@
 
 #include "base/log.h"
 #include "exec/attempt_table.h"
+#include "exec/isolation_probe.h"
+#include "exec/nest_table.h"
 #include "exec/process.h"
 #include "exec/process_tree.h"
 #include "exec/spawner_protocol.h"
@@ -25,8 +30,6 @@ namespace exec {
 
 namespace {
 
-constexpr rlim_t open_files_soft = 1024;
-constexpr rlim_t open_files_hard = 65536;
 constexpr int first_free_fd = 4;  // 0, 1, 2 and the result channel belong to the processes
 
 /// Everything blocked and nothing ignored, so that a child only has to clear its mask.
@@ -50,8 +53,8 @@ void set_inherited() {
   ::setrlimit(RLIMIT_CORE, &no_core);
   rlimit files{};
   ::getrlimit(RLIMIT_NOFILE, &files);
-  files.rlim_max = std::min(files.rlim_max, open_files_hard);
-  files.rlim_cur = std::min(files.rlim_max, open_files_soft);
+  files.rlim_max = std::min(files.rlim_max, rlim_t{base::limits::attempt_open_files_max});
+  files.rlim_cur = std::min(files.rlim_max, rlim_t{base::limits::attempt_open_files_soft});
   ::setrlimit(RLIMIT_NOFILE, &files);
   ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
 }
@@ -85,28 +88,93 @@ std::optional<std::string> take_lock(const std::string& path, UniqueFd& lock) {
   return marker_prefix(status.st_dev, status.st_ino);
 }
 
+/// Tries a nest of these options. What is wrong with it, or nothing.
+std::optional<std::string> try_nest(const NestOptions& options) {
+  NestProcess nest = make_nest(options);
+  if (nest.pid < 0) return fmt::format("no namespaces: {}", std::strerror(nest.error));
+  Request request;
+  request.header.kind = RequestKind::probe;
+  request.header.id = 1;
+  request.header.user_id = options.users.id_of("");
+  request.header.processes_max = base::limits::attempt_processes_max;
+  std::optional<std::string> wrong = "a process that tried it did not answer";
+  auto packet = encode_again(std::move(request));
+  pollfd answer{nest.socket.get(), POLLIN, 0};
+  constexpr int wait_ms = std::chrono::milliseconds(base::limits::isolation_probe_timeout).count();
+  PacketReader reader;
+  std::span<const char> bytes;
+  std::vector<UniqueFd> fds;
+  if (packet && send_packet(nest.socket.get(), packet->bytes, {}) == Transfer::done &&
+      ::poll(&answer, 1, wait_ms) == 1 &&
+      reader.receive(nest.socket.get(), bytes, fds) == Transfer::done &&
+      bytes.size() >= sizeof(Report)) {
+    Report report;
+    std::memcpy(&report, bytes.data(), sizeof report);
+    std::string_view text(bytes.data() + sizeof report, bytes.size() - sizeof report);
+    if (report.kind == ReportKind::not_started) {
+      wrong = fmt::format("{}: {}", text, std::strerror(report.error));
+    } else if (report.exit_code != 0) {
+      wrong = probe_text(report.exit_code);
+    } else {
+      wrong.reset();
+    }
+  }
+  ::kill(nest.pid, SIGKILL);
+  while (::waitpid(nest.pid, nullptr, 0) < 0 && errno == EINTR) continue;
+  return wrong;
+}
+
+/// Finds out what isolation this machine gives, and sets the options for it.
+Isolation establish(NestOptions& options) {
+  options.isolated = true;
+  options.user_namespace = true;
+  std::optional<std::string> wrong;
+  if (!options.users.has_range()) {
+    // A server that is not root can make mounts in namespaces of its own only.
+    int error = enter_own_namespaces();
+    options.drop_capabilities = error == 0;
+    if (error != 0) wrong = fmt::format("no user namespace: {}", std::strerror(error));
+  }
+  if (!wrong) wrong = try_nest(options);
+  if (!wrong) return {IsolationLevel::full, ""};
+  std::string reason = *wrong;
+  options.user_namespace = false;
+  if (options.users.has_range()) {
+    wrong = try_nest(options);
+    if (!wrong) return {IsolationLevel::partial, "no user namespaces: " + reason};
+    reason = *wrong;
+  }
+  options.isolated = false;
+  return {IsolationLevel::none, reason};
+}
+
 class Spawner {
  public:
-  Spawner(int socket, std::string marker_prefix)
-      : socket_(socket), table_(clock_, std::move(marker_prefix)) {
+  Spawner(int socket, NestOptions options, const Isolation& isolation)
+      : socket_(socket), nests_(clock_, std::move(options)) {
     sigset_t child;
     ::sigemptyset(&child);
     ::sigaddset(&child, SIGCHLD);
     signals_.reset(::signalfd(-1, &child, SFD_CLOEXEC | SFD_NONBLOCK));
-    table_.reports().push_back(Report{});
+    send_packet(socket_, encode_ready(isolation), {});
   }
 
   /// Until the server is gone.
   void run() {
-    bool connected = send_reports();
+    bool connected = true;
+    std::vector<pollfd> waits;
     while (connected) {
-      pollfd waits[] = {{socket_, POLLIN, 0}, {signals_.get(), POLLIN, 0}};
-      if (!table_.reports().empty()) waits[0].events |= POLLOUT;
-      ::poll(waits, 2, table_.wait_ms());
+      waits = {{socket_, POLLIN, 0}, {signals_.get(), POLLIN, 0}};
+      if (!nests_.reports().empty()) waits[0].events |= POLLOUT;
+      nests_.add_waits(waits);
+      ::poll(waits.data(), waits.size(), nests_.wait_ms());
+      for (std::size_t i = 2; i < waits.size(); ++i)
+        if (waits[i].revents != 0) nests_.on_ready(waits[i]);
       if (waits[1].revents != 0) on_child_death();
-      if ((waits[0].revents & ~POLLOUT) != 0) connected = on_request();
-      table_.on_time();
+      connected = send_reports();
+      if ((waits[0].revents & ~POLLOUT) != 0) connected = connected && on_request();
       connected = connected && send_reports();
+      nests_.on_time();
     }
   }
 
@@ -114,7 +182,7 @@ class Spawner {
   void on_child_death() {
     signalfd_siginfo info;
     while (::read(signals_.get(), &info, sizeof info) > 0) continue;
-    table_.reap();
+    nests_.reap();
   }
 
   bool on_request() {
@@ -124,30 +192,33 @@ class Spawner {
     if (transfer != Transfer::done) return transfer == Transfer::not_now;
     auto request = decode_request(bytes, std::move(fds));
     if (request) {
-      handle(*request);
+      handle(std::move(*request));
     } else if (bytes.size() >= sizeof(RequestHeader)) {
       // Its descriptors or its memory file did not arrive: this process has run out of them.
       RequestHeader header;
       std::memcpy(&header, bytes.data(), sizeof header);
       Report report{ReportKind::not_started, StartStage::process, header.id, EMFILE};
-      table_.reports().push_back(report);
+      nests_.reports().push_back(report);
     }
     return true;
   }
 
-  void handle(const Request& request) {
+  void handle(Request request) {
     switch (request.header.kind) {
       case RequestKind::start:
-        return table_.start(request);
+        return nests_.start(std::move(request));
       case RequestKind::stop:
-        return table_.stop(request.header.id);
+        return nests_.stop(request.header.id);
       case RequestKind::kill:
-        return table_.kill(request.header.id);
+        return nests_.kill(request.header.id);
+      case RequestKind::probe:
+      case RequestKind::start_warm:
+        return;  // between spawner and nest only
     }
   }
 
   bool send_reports() {
-    auto& reports = table_.reports();
+    auto& reports = nests_.reports();
     while (!reports.empty()) {
       const char* bytes = reinterpret_cast<const char*>(&reports.front());
       Transfer transfer = send_packet(socket_, {bytes, sizeof(Report)}, {});
@@ -160,18 +231,21 @@ class Spawner {
   int socket_;
   base::SystemClock clock_;
   UniqueFd signals_;
-  AttemptTable table_;
+  NestTable nests_;
   PacketReader reader_;
 };
 
 }  // namespace
 
-int run_spawner(int socket, const std::string& lock_path) {
+int run_spawner(std::span<char* const> arguments) {
+  if (arguments.size() < 3) return 2;
   ::prctl(PR_SET_NAME, "dagy-spawner");
+  ::prctl(PR_SET_DUMPABLE, 0);
   ::setsid();
   reset_signals();
-  socket = settle_descriptors(socket);
+  int socket = settle_descriptors(std::atoi(arguments[0]));
   if (socket < 0 || ::prctl(PR_SET_CHILD_SUBREAPER, 1) != 0) return 1;
+  std::string lock_path = arguments[1];
   UniqueFd lock;
   auto prefix = take_lock(lock_path, lock);
   if (!prefix) {
@@ -180,7 +254,26 @@ int run_spawner(int socket, const std::string& lock_path) {
   }
   set_inherited();
   kill_marked(*prefix, ::getppid());
-  Spawner(socket, *prefix).run();
+  NestOptions options;
+  options.marker_prefix = *prefix;
+  options.users = AttemptUsers::detect();
+  // With these a nest keeps the next server waiting, and the server from taking it for gone, also
+  // when the spawner was killed, until nothing lives in it.
+  options.kept = {lock.get(), socket};
+  FileView view({lock_path.substr(0, lock_path.rfind('/')),
+                 {arguments.begin() + 3, arguments.end()},
+                 options.users.has_range()});
+  options.view = &view;
+  Isolation isolation{IsolationLevel::none, "switched off"};
+  std::optional<CgroupTree> cgroups;
+  if (std::string_view(arguments[2]) == "1") {
+    auto found = CgroupTree::find();
+    if (found) cgroups = std::move(found).value();
+    isolation = establish(options);
+    if (cgroups) options.cgroups = &*cgroups;
+    isolation.has_cgroups = cgroups.has_value();
+  }
+  Spawner(socket, std::move(options), isolation).run();
   kill_all_descendants();
   return 0;
 }

@@ -8,6 +8,8 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <iterator>
+#include <utility>
 
 #include "base/check.h"
 #include "exec/process_tree.h"
@@ -38,9 +40,10 @@ base::Result<> check_spec(const ProcessSpec& spec) {
       return base::invalid("an environment variable is not of the form NAME=value");
     }
   }
-  if (has_zero(spec.working_directory)) {
+  if (has_zero(spec.working_directory) || has_zero(spec.run_directory)) {
     return base::invalid("the working directory holds a zero byte");
   }
+  if (has_zero(spec.organization)) return base::invalid("the organization holds a zero byte");
   return {};
 }
 
@@ -74,9 +77,10 @@ bool read_memory_file(int file, std::string& out, std::size_t size) {
 bool is_well_formed(const Request& request) {
   const RequestHeader& header = request.header;
   if (request.payload.size() != header.payload_bytes) return false;
-  if (header.kind != RequestKind::start) return true;
-  std::size_t fds_wanted = 2 + (header.has_stdin != 0) + (header.has_result != 0);
-  std::size_t texts_wanted = std::size_t{1} + header.argument_count + header.variable_count;
+  if (header.kind != RequestKind::start && header.kind != RequestKind::start_warm) return true;
+  std::size_t fds_wanted = std::size_t{2} + (header.has_stdin != 0) + (header.has_result != 0) +
+                           (header.has_run_mount != 0);
+  std::size_t texts_wanted = std::size_t{4} + header.argument_count + header.variable_count;
   auto zeros = std::count(request.payload.begin(), request.payload.end(), '\0');
   return header.argument_count > 0 && request.fds.size() == fds_wanted &&
          static_cast<std::size_t>(zeros) == texts_wanted && request.payload.ends_with('\0');
@@ -95,6 +99,18 @@ void take_fds(const msghdr& message, std::vector<UniqueFd>& fds) {
   }
 }
 
+/// Puts the header in front of the payload, which goes into a memory file when it is large.
+base::Result<> finish_packet(Packet& packet, RequestHeader& header) {
+  std::string& bytes = packet.bytes;
+  if (bytes.size() > packet_bytes_max) {
+    header.payload_aside = 1;
+    packet.fds.push_back(TRY(memory_file(std::string_view(bytes).substr(sizeof header))));
+    bytes.resize(sizeof header);
+  }
+  std::memcpy(bytes.data(), &header, sizeof header);
+  return {};
+}
+
 union ControlBuffer {
   char bytes[CMSG_SPACE(packet_fds_max * sizeof(int))];
   cmsghdr align;
@@ -111,6 +127,9 @@ base::Result<Packet> encode_start(ProcessId id, const ProcessSpec& spec) {
   header.memory_bytes_max = spec.memory_bytes_max;
   header.cpu_seconds_max = spec.cpu_seconds_max;
   header.file_bytes_max = spec.file_bytes_max;
+  header.processes_max = spec.processes_max;
+  header.cpu_millis_max = spec.cpu_millis_max;
+  header.warm = has_zero(spec.warm_code) ? WarmStart::none : spec.warm;
   header.grace_ms = spec.stop_grace.count();
   header.argument_count = static_cast<std::uint32_t>(spec.argv.size());
 
@@ -119,6 +138,9 @@ base::Result<Packet> encode_start(ProcessId id, const ProcessSpec& spec) {
   bytes.reserve(4096);
   bytes.append(sizeof header, '\0');
   append_text(bytes, spec.working_directory);
+  append_text(bytes, spec.organization);
+  append_text(bytes, spec.run_directory);
+  append_text(bytes, header.warm == WarmStart::none ? "" : spec.warm_code);
   for (const std::string& argument : spec.argv) append_text(bytes, argument);
   for (const std::string& variable : spec.environment) {
     if (variable.starts_with(marker_name)) continue;  // the spawner sets it
@@ -130,13 +152,69 @@ base::Result<Packet> encode_start(ProcessId id, const ProcessSpec& spec) {
     return base::Error{base::ErrorCode::too_large,
                        "arguments and environment of a process are too large"};
   }
-  if (bytes.size() > packet_bytes_max) {
-    header.payload_aside = 1;
-    packet.fds.push_back(TRY(memory_file(std::string_view(bytes).substr(sizeof header))));
-    bytes.resize(sizeof header);
-  }
-  std::memcpy(bytes.data(), &header, sizeof header);
+  TRY(finish_packet(packet, header));
   return packet;
+}
+
+base::Result<Packet> encode_again(Request request) {
+  Packet packet;
+  packet.bytes.reserve(sizeof request.header + request.payload.size());
+  packet.bytes.append(sizeof request.header, '\0').append(request.payload);
+  request.header.payload_aside = 0;
+  TRY(finish_packet(packet, request.header));
+  std::move(request.fds.begin(), request.fds.end(), std::back_inserter(packet.fds));
+  return packet;
+}
+
+RequestTexts Request::texts() const {
+  RequestTexts texts;
+  const char* text = payload.data();
+  auto next = [&text] { return std::exchange(text, text + std::string_view(text).size() + 1); };
+  texts.directory = next();
+  texts.organization = next();
+  texts.run_directory = next();
+  texts.code = next();
+  for (std::uint32_t i = 0; i < header.argument_count; ++i) texts.arguments.push_back(next());
+  for (std::uint32_t i = 0; i < header.variable_count; ++i) texts.variables.push_back(next());
+  return texts;
+}
+
+std::string_view refusal_text(Refusal refusal) {
+  switch (refusal) {
+    case Refusal::none:
+    case Refusal::fails:
+      return "";
+    case Refusal::prints:
+      return "its import prints more than 1 MiB";
+    case Refusal::thread:
+      return "its import leaves a thread running";
+    case Refusal::socket:
+      return "its import leaves a socket open";
+    case Refusal::ends:
+      return "the interpreter ended while it imported the code";
+    case Refusal::slow:
+      return "its import took too long";
+    case Refusal::process:
+      return "its import starts a process";
+  }
+  return "";
+}
+
+std::string encode_ready(const Isolation& isolation) {
+  Report report;
+  report.exit_code = static_cast<std::int32_t>(isolation.level);
+  report.signal = isolation.has_cgroups ? 1 : 0;
+  return std::string(reinterpret_cast<const char*>(&report), sizeof report) + isolation.reason;
+}
+
+std::optional<Isolation> decode_ready(std::span<const char> bytes) {
+  Report report;
+  if (bytes.size() < sizeof report) return std::nullopt;
+  std::memcpy(&report, bytes.data(), sizeof report);
+  auto reason = bytes.subspan(sizeof report);
+  return Isolation{static_cast<IsolationLevel>(report.exit_code),
+                   {reason.begin(), reason.end()},
+                   report.signal != 0};
 }
 
 Packet encode_order(RequestKind kind, ProcessId id) {

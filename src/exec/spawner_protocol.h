@@ -21,7 +21,13 @@ struct Packet {
 
 // Server to spawner.
 
-enum class RequestKind : std::uint32_t { start, stop, kill };
+enum class RequestKind : std::uint32_t {
+  start,
+  stop,
+  kill,
+  probe,       // of the isolation, by the spawner
+  start_warm,  // an interpreter that attempts of the same code will use
+};
 
 struct RequestHeader {
   RequestKind kind = RequestKind::start;
@@ -32,31 +38,73 @@ struct RequestHeader {
   std::uint64_t memory_bytes_max = 0;
   std::uint64_t cpu_seconds_max = 0;
   std::uint64_t file_bytes_max = 0;
+  std::uint64_t processes_max = 0;
+  std::uint64_t cpu_millis_max = 0;
   std::int64_t grace_ms = 0;
   std::uint32_t argument_count = 0;
   std::uint32_t variable_count = 0;
-  std::uint64_t payload_bytes = 0;  // directory, arguments, variables, each ended by a zero byte
+  WarmStart warm = WarmStart::none;
+  std::uint32_t user_id = 0;        // the spawner's addition, for its nests
+  std::uint32_t has_run_mount = 0;  // the same: the last descriptor is the run's directory
+  std::uint64_t payload_bytes = 0;  // texts, each ended by a zero byte: see RequestTexts
+};
+
+/// Why code must start in a fresh interpreter. The numbers are Python's too.
+enum class Refusal : std::int32_t {
+  none = 0,
+  fails = 1,   // its import raises, or it has no main
+  prints = 2,  // more than can be kept
+  thread = 3,
+  socket = 4,
+  ends = 5,  // the interpreter did not live to the end of the import
+  slow = 6,
+  process = 7,
+};
+/// For the log of the task; empty where a fresh interpreter says it better.
+std::string_view refusal_text(Refusal refusal);
+
+/// The texts of a start request, in this order. They point into its payload.
+struct RequestTexts {
+  const char* directory = nullptr;
+  const char* organization = nullptr;
+  const char* run_directory = nullptr;
+  const char* code = nullptr;
+  std::vector<const char*> arguments;
+  std::vector<const char*> variables;
 };
 
 struct Request {
   RequestHeader header;
   std::string payload;
-  std::vector<UniqueFd> fds;  // stdin if any, stdout, stderr, result if any
+  std::vector<UniqueFd> fds;  // stdin if any, stdout, stderr, result if any, run mount if any
+
+  RequestTexts texts() const;
 };
 
 /// A start request without its pipes. Errors: `invalid` for what no program can be started with,
 /// `too_large` beyond limits::process_request_bytes_max.
 base::Result<Packet> encode_start(ProcessId id, const ProcessSpec& spec);
 Packet encode_order(RequestKind kind, ProcessId id);
+/// The request as it came, to pass it on; takes its descriptors. Error `unavailable`.
+base::Result<Packet> encode_again(Request request);
 /// Nothing if the packet is not one that the functions above make.
 std::optional<Request> decode_request(std::span<const char> bytes, std::vector<UniqueFd> fds);
 
 // Spawner to server.
 
-enum class ReportKind : std::uint32_t { ready, ended, not_started };
+enum class ReportKind : std::uint32_t {
+  ready,
+  ended,
+  not_started,
+  // Of nests, with id 0.
+  idle,          // nothing is left of its attempt, another of the same run may come
+  warm_ready,    // one attempt more can be given to its interpreter
+  warm_refused,  // its code cannot be kept warm: `error` is a Refusal
+  warm_gone,     // its interpreter has ended
+};
 
 /// Where a start failed.
-enum class StartStage : std::uint32_t { none, process, limits, directory, program };
+enum class StartStage : std::uint32_t { none, isolation, process, limits, directory, program };
 
 struct Report {
   ReportKind kind = ReportKind::ready;
@@ -68,6 +116,11 @@ struct Report {
   std::uint16_t stopped = 0;
   std::uint16_t left_children = 0;
 };
+
+/// The first packet of the spawner: a Report of kind `ready`, its exit_code an IsolationLevel, its
+/// signal has_cgroups, followed by the text of the reason.
+std::string encode_ready(const Isolation& isolation);
+std::optional<Isolation> decode_ready(std::span<const char> bytes);
 
 // Transport. Neither function blocks.
 

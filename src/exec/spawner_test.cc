@@ -229,8 +229,8 @@ TEST(Spawner, TheNextOneEndsWhatOutlivedAKilledOne) {
 }  // namespace
 
 std::optional<int> run_helper(int argc, char** argv) {
-  if (argc == 4 && std::string_view(argv[1]) == "spawner") {
-    return run_spawner(std::atoi(argv[2]), argv[3]);
+  if (argc > 2 && std::string_view(argv[1]) == "spawner") {
+    return run_spawner({argv + 2, argv + argc});
   }
   if (argc == 3 && std::string_view(argv[1]) == "serve") return serve(argv[2]);
   if (argc == 3 && std::string_view(argv[1]) == "loose") return loose_shell(argv[2]);

@@ -78,7 +78,7 @@ std::string own_program() {
 }
 
 ProcessHostOptions host_options(const std::string& directory) {
-  return {own_program(), directory, std::chrono::seconds(10)};
+  return {own_program(), directory, std::chrono::seconds(10), /*isolate=*/false};
 }
 
 ProcessSpec shell(const std::string& script) {

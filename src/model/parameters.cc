@@ -57,17 +57,17 @@ void check_parameter(const ParameterSpec& parameter, JsonView value, const Path&
 }
 
 base::Result<std::string> resolve_parameters(const std::vector<ParameterSpec>& declared,
-                                             JsonView given) {
+                                             JsonView given, std::string_view name) {
   FieldErrors errors;
   Path root;
-  Path path = root.member("parameters");
+  Path path = root.member(name);
   if (!base::detail::expect_type(given, base::JsonType::object, path, errors))
     return std::move(errors).error();
   for (JsonView::Member member : given.members())
     if (std::none_of(declared.begin(), declared.end(), [&](const ParameterSpec& parameter) {
           return member.name.string_equals(parameter.name);
         }))
-      errors.add(path.member(member.name.string()), "the flow has no such parameter");
+      errors.add(path.member(member.name.string()), "there is no such parameter");
   std::string resolved;
   base::JsonWriter writer(resolved);
   writer.begin_object();

@@ -10,8 +10,9 @@ void check_parameter(const ParameterSpec& parameter, base::JsonView value, const
                      base::FieldErrors& errors);
 
 /// Parameters of a run: the given ones checked, the defaults filled in. `given` is an object. Error
-/// `invalid` lists every broken rule with paths under /parameters.
+/// `invalid` lists every broken rule with paths under `name`, the member that holds them.
 base::Result<std::string> resolve_parameters(const std::vector<ParameterSpec>& declared,
-                                             base::JsonView given);
+                                             base::JsonView given,
+                                             std::string_view name = "parameters");
 
 }  // namespace model

@@ -18,15 +18,23 @@ inline std::span<const base::EnumName> enum_names(Role) {
   return names;
 }
 
-enum class Permission { flows_read, flows_write, runs_read, runs_write, runs_trigger };
+enum class Permission {
+  flows_read,
+  flows_write,
+  runs_read,
+  runs_write,
+  runs_trigger,
+  approvals_decide,
+};
 
 inline std::span<const base::EnumName> enum_names(Permission) {
-  static constexpr std::array<base::EnumName, 5> names{
+  static constexpr std::array<base::EnumName, 6> names{
       {{int(Permission::flows_read), "flows.read"},
        {int(Permission::flows_write), "flows.write"},
        {int(Permission::runs_read), "runs.read"},
        {int(Permission::runs_write), "runs.write"},
-       {int(Permission::runs_trigger), "runs.trigger"}}};
+       {int(Permission::runs_trigger), "runs.trigger"},
+       {int(Permission::approvals_decide), "approvals.decide"}}};
   return names;
 }
 
@@ -39,6 +47,7 @@ constexpr Role least_role(Permission permission) {
     case Permission::flows_write:
     case Permission::runs_write:
     case Permission::runs_trigger:
+    case Permission::approvals_decide:
       return Role::developer;
   }
   return Role::owner;

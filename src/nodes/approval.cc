@@ -4,6 +4,7 @@
 
 #include <array>
 
+#include "model/flow_spec.h"
 #include "nodes/node.h"
 
 namespace nodes {
@@ -24,7 +25,7 @@ std::span<const base::EnumName> enum_names(OnTimeout) {
 struct ApprovalConfig {
   std::vector<std::string> assignees;
   std::string message;
-  base::RawJson form = {"{}"};
+  std::vector<model::ParameterSpec> form;
   std::optional<double> timeout_seconds;
   OnTimeout on_timeout = OnTimeout::fail;
   static const base::Fields& fields();
@@ -35,9 +36,6 @@ void check_config(const void* object, const base::Path& path, base::FieldErrors&
   if (config.timeout_seconds &&
       !(*config.timeout_seconds > 0 && *config.timeout_seconds <= seconds_max))
     errors.add(path.member("timeout_seconds"), "must be above 0 and at most 366 days (31622400)");
-  auto form = base::JsonDocument::parse(config.form.text);
-  if (!form || !(*form)->root().is_object())
-    errors.add(path.member("form"), "must be an object: what is asked for, by name");
 }
 
 const base::Fields& ApprovalConfig::fields() {
@@ -51,7 +49,8 @@ const base::Fields& ApprovalConfig::fields() {
            .length(0, 100),
        field<&S::message>("message", "what is to be decided")
            .length(0, base::limits::text_bytes_max),
-       field<&S::form>("form", "JSON Schemas of the values asked for, by name"),
+       field<&S::form>("form", "the values asked for, described as a flow's parameters")
+           .length(0, 100),
        field<&S::timeout_seconds>("timeout_seconds", "how long it waits; for ever if absent"),
        field<&S::on_timeout>("on_timeout", "what the end of that time means")
            .defaults_to("\"fail\"")},
@@ -69,13 +68,20 @@ model::WaitEnd wait_end(OnTimeout on_timeout) {
   return on_timeout == OnTimeout::reject ? model::WaitEnd::reject : model::WaitEnd::fail;
 }
 
+std::string form_text(const std::vector<model::ParameterSpec>& form) {
+  std::string text;
+  base::JsonWriter out(text);
+  base::field_type<std::vector<model::ParameterSpec>>().write(out, &form);
+  return text;
+}
+
 base::Result<Wait> wait(std::string text, base::Timestamp now) {
   auto document = TRY(base::JsonDocument::parse(std::move(text)));
   auto config = TRY(base::read_struct<ApprovalConfig>(document->root()));
   Wait wait{.then = wait_end(config.on_timeout),
             .message = std::move(config.message),
             .assignees = std::move(config.assignees),
-            .form = std::move(config.form.text)};
+            .form = form_text(config.form)};
   if (config.timeout_seconds)
     wait.until = now + std::chrono::duration_cast<base::Duration>(
                            std::chrono::duration<double>(*config.timeout_seconds));

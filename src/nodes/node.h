@@ -20,13 +20,11 @@ struct NodeContext {
   std::string inputs;                    // JSON object
   std::string parameters;                // JSON object
   std::string working_directory;         // shared by the attempts of one run
-  std::string script_path;               // where `Prepared::script` will stand
   std::vector<std::string> environment;  // DAGY_RUN_ID and its like, "NAME=value"
 };
 
 struct Prepared {
   exec::ProcessSpec process;
-  std::string script;  // written to `script_path` first, when not empty
 };
 
 /// How an attempt ended.
@@ -48,7 +46,7 @@ struct Wait {
   // Of an approval.
   std::string message = {};
   std::vector<std::string> assignees = {};
-  std::string form = "{}";
+  std::string form = "[]";
 };
 
 struct NodeType {

@@ -17,8 +17,7 @@ std::vector<base::FieldError> check(std::string_view type, const std::string& co
 }
 
 NodeContext context(std::string config) {
-  return {std::move(config), R"({"a":1})",    R"({"p":2})",
-          "/work",           "/work/.dagy/t", {"DAGY_RUN_ID=run_1"}};
+  return {std::move(config), R"({"a":1})", R"({"p":2})", "/work", {"DAGY_RUN_ID=run_1"}};
 }
 
 bool has(const std::vector<std::string>& list, const std::string& entry) {
@@ -44,7 +43,7 @@ TEST(Configs, UnknownFieldsAreRefused) {
   EXPECT_EQ(check("noop", R"({"x":1})")[0].path, "/x");
   EXPECT_EQ(check("shell", R"({"command":"true","shell":"bash"})")[0].path, "/shell");
   EXPECT_EQ(check("transform", R"({"program":".","x":1})")[0].path, "/x");
-  for (const char* later : {"start", "entrypoint", "requirements"}) {
+  for (const char* later : {"started", "entrypoint", "requirements"}) {
     auto errors =
         check("python", std::string(R"({"code":"def main(): pass",")") + later + R"(":"fork"})");
     ASSERT_EQ(errors.size(), 1u);
@@ -111,12 +110,25 @@ TEST(Python, TheResultComesOnItsOwnChannel) {
   auto prepared = python.prepare(context(R"({"code":"def main(a): return a"})"));
   ASSERT_TRUE(prepared);
   EXPECT_TRUE(prepared->process.result_channel);
-  EXPECT_EQ(prepared->script, "def main(a): return a");
+  EXPECT_EQ(prepared->process.stdin_data, "21\ndef main(a): return a{\"a\":1}");
   EXPECT_EQ(conclude(python, ended(0, R"({"result":[1]})"), "noise").output, "[1]");
   EXPECT_EQ(conclude(python, ended(0), "noise").failure.kind, "invalid_result");
   EXPECT_EQ(conclude(python, ended(0, "not json"), "").failure.kind, "invalid_result");
   EXPECT_EQ(conclude(python, ended(0, "{}"), "").failure.kind, "invalid_result");
   EXPECT_EQ(conclude(python, ended(5, R"({"result":1})"), "").failure.kind, "exit_code");
+}
+
+TEST(Python, StartsForkedUnlessItSaysOtherwise) {
+  const NodeType& python = *find("python");
+  auto start = [&](const std::string& config) {
+    return python.prepare(context(config))->process.warm;
+  };
+  EXPECT_EQ(start(R"({"code":"x"})"), exec::WarmStart::fork);
+  EXPECT_EQ(start(R"({"code":"x","start":"fork"})"), exec::WarmStart::fork);
+  EXPECT_EQ(start(R"({"code":"x","start":"worker"})"), exec::WarmStart::worker);
+  EXPECT_EQ(start(R"({"code":"x","start":"spawn"})"), exec::WarmStart::none);
+  EXPECT_EQ(check("python", R"({"code":"x","start":"thread"})")[0].path, "/start");
+  EXPECT_EQ(python.prepare(context(R"({"code":"x"})"))->process.warm_code, "x");
 }
 
 TEST(Python, AnExceptionKeepsItsClass) {

@@ -1,71 +1,37 @@
-// python: runs `main` of the given code in a fresh interpreter. Inputs are its keyword arguments,
-// its return value is the output; standard output and error are log lines.
+// python: runs `main` of the given code. Inputs are its keyword arguments, its return value is the
+// output; standard output and error are log lines.
 #include <fmt/format.h>
+
+#include <array>
 
 #include "base/json.h"
 #include "base/utf8.h"
+#include "exec/python_program.h"
 #include "nodes/node.h"
 
 namespace nodes {
 
 namespace {
 
-// Runs in the interpreter. It answers on file descriptor 3: {"result": …} or {"error": {…}}.
-constexpr std::string_view runner = R"py(
-import json, os, sys, traceback, types
-
-def answer(document):
-    with os.fdopen(3, "w", encoding="utf-8") as channel:
-        channel.write(document)
-
-def fail(kind, message, code):
-    answer(json.dumps({"error": {"kind": kind, "message": message[:4000]}}))
-    sys.exit(code)
-
-class Context:
-    run_id = os.environ["DAGY_RUN_ID"]
-    task_id = os.environ["DAGY_TASK_ID"]
-    attempt = int(os.environ["DAGY_ATTEMPT"])
-    idempotency_key = os.environ["DAGY_IDEMPOTENCY_KEY"]
-
-dagy = types.ModuleType("dagy")
-dagy.context = Context
-sys.modules["dagy"] = dagy
-
-path = sys.argv[1]
-sys.argv = [path]
-with open(path, encoding="utf-8") as source:
-    code = source.read()
-task = types.ModuleType("__task__")
-task.__file__ = path
-sys.modules["__task__"] = task
-inputs = json.load(sys.stdin)
-try:
-    exec(compile(code, path, "exec"), task.__dict__)
-    main = getattr(task, "main", None)
-    if not callable(main):
-        raise TypeError("the code defines no function main")
-    result = main(**inputs)
-except Exception as error:
-    kind = type(error).__name__
-    lines = traceback.format_exception(type(error), error, error.__traceback__.tb_next)
-    sys.stderr.write("".join(lines))
-    fail("exception:" + kind, kind + ": " + str(error), 1)
-try:
-    document = json.dumps({"result": result}, ensure_ascii=False, allow_nan=False)
-    document.encode("utf-8")
-except (TypeError, ValueError, RecursionError) as error:
-    fail("invalid_result", "the return value is not JSON: " + str(error), 1)
-answer(document)
-)py";
+enum class Start { fork, worker, spawn };
+std::span<const base::EnumName> enum_names(Start) {
+  static constexpr std::array<base::EnumName, 3> names{
+      {{int(Start::fork), "fork"}, {int(Start::worker), "worker"}, {int(Start::spawn), "spawn"}}};
+  return names;
+}
 
 struct PythonConfig {
   std::string code;
+  Start start = Start::fork;
   static const base::Fields& fields() {
     using S = PythonConfig;
     static const base::Fields fields(
         "PythonConfig",
-        {base::field<&S::code>("code", "Python with `def main(…)`").required().length(1, 1 << 20)});
+        {base::field<&S::code>("code", "Python with `def main(…)`").required().length(1, 1 << 20),
+         base::field<&S::start>("start",
+                                "fork: a child of an interpreter that has loaded the code; worker: "
+                                "that interpreter itself, which keeps what tasks leave in it; "
+                                "spawn: a fresh one")});
     return fields;
   }
 };
@@ -75,17 +41,30 @@ void check(base::JsonView config, const base::Path& path, base::FieldErrors& err
   PythonConfig::fields().read(config, &parsed, path, errors);
 }
 
+exec::WarmStart warm_start(Start start) {
+  switch (start) {
+    case Start::fork:
+      return exec::WarmStart::fork;
+    case Start::worker:
+      return exec::WarmStart::worker;
+    case Start::spawn:
+      break;
+  }
+  return exec::WarmStart::none;
+}
+
 base::Result<Prepared> prepare(const NodeContext& context) {
   auto document = TRY(base::JsonDocument::parse(context.config));
   auto config = TRY(base::read_struct<PythonConfig>(document->root()));
   Prepared prepared;
-  prepared.script = std::move(config.code);
   exec::ProcessSpec& process = prepared.process;
-  process.argv = {"python3", "-I", "-u", "-c", std::string(runner), context.script_path};
+  process.argv = {"python3", "-I", "-u", "-c", std::string(exec::python_program()), "spawn"};
   process.environment = base_environment(context);
   process.working_directory = context.working_directory;
-  process.stdin_data = context.inputs;
+  process.stdin_data = fmt::format("{}\n{}{}", config.code.size(), config.code, context.inputs);
   process.result_channel = true;
+  process.warm = warm_start(config.start);
+  process.warm_code = std::move(config.code);
   return prepared;
 }
 
@@ -118,7 +97,7 @@ constexpr std::string_view verbatim[] = {"code"};
 
 extern const NodeType python;
 const NodeType python{
-    {"python", "Runs `main` of the given Python code in a fresh interpreter",
+    {"python", "Runs `main` of the given Python code",
      /*needs_slot=*/true, PythonConfig::fields, check, model::NodeKind::attempt, verbatim},
     prepare,
     result};

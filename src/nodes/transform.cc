@@ -34,9 +34,9 @@ base::Result<Prepared> prepare(const NodeContext& context) {
   auto document = TRY(base::JsonDocument::parse(context.config));
   auto config = TRY(base::read_struct<TransformConfig>(document->root()));
   Prepared prepared;
-  prepared.script = std::move(config.program);
   exec::ProcessSpec& process = prepared.process;
-  process.argv = {"/usr/bin/jq", "-c", "-f", context.script_path};
+  // The space keeps a program that begins with a minus from being read as an option.
+  process.argv = {"/usr/bin/jq", "-c", " " + config.program};
   process.working_directory = context.working_directory;
   process.stdin_data =
       fmt::format(R"({{"inputs":{},"parameters":{}}})", context.inputs, context.parameters);

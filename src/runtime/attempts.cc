@@ -1,8 +1,6 @@
 #include "runtime/attempts.h"
 
-#include <fcntl.h>
 #include <fmt/format.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <filesystem>
@@ -13,6 +11,7 @@
 #include "base/limits.h"
 #include "base/log.h"
 #include "base/utf8.h"
+#include "exec/tiers.h"
 #include "runtime/new_run.h"
 
 namespace runtime {
@@ -53,18 +52,6 @@ class LogBuffer {
   std::size_t pending_ = 0;
   std::shared_ptr<std::size_t> total_;
 };
-
-base::Result<> write_script(const std::string& path, std::string_view text) {
-  std::filesystem::path parent = std::filesystem::path(path).parent_path();
-  std::error_code error;
-  std::filesystem::create_directories(parent, error);
-  int file = open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
-  if (file < 0) return base::internal_error("cannot write " + path);
-  bool written = write(file, text.data(), text.size()) == static_cast<ssize_t>(text.size());
-  close(file);
-  if (!written) return base::unavailable("cannot write " + path);
-  return {};
-}
 
 // W3C trace context: the trace is the run, the span is the attempt.
 std::string traceparent(base::RunId run, std::string_view attempt) {
@@ -238,8 +225,6 @@ base::Result<nodes::Prepared> Attempts::prepare(Attempt& attempt, TaskValues& va
   context.inputs = TRY(values.inputs());
   context.parameters = TRY(values.parameters());
   context.working_directory = work_directory(run.run);
-  context.script_path = fmt::format("{}/.dagy/{}.{}.{}", context.working_directory, task.id,
-                                    run.map_index, attempt.start.epoch);
   // The same for every attempt of the same piece of work.
   std::string idempotency_key = run_id + ":" + task.id;
   if (run.map_index >= 0) idempotency_key += fmt::format(":{}", run.map_index);
@@ -255,7 +240,13 @@ base::Result<nodes::Prepared> Attempts::prepare(Attempt& attempt, TaskValues& va
   std::filesystem::create_directories(context.working_directory, error);
   if (error) return base::unavailable("cannot create " + context.working_directory);
   nodes::Prepared prepared = TRY(attempt.type->prepare(context));
-  if (!prepared.script.empty()) TRY(write_script(context.script_path, prepared.script));
+  exec::ProcessSpec& process = prepared.process;
+  exec::Tier tier = exec::tier_of(task.execution_mode);
+  bool is_limited = process.memory_bytes_max > 0 && process.memory_bytes_max < tier.memory_bytes;
+  if (!is_limited) process.memory_bytes_max = tier.memory_bytes;
+  process.cpu_millis_max = static_cast<std::size_t>(tier.cpu_millis);
+  process.organization = run.org_id;
+  process.run_directory = context.working_directory;
   return prepared;
 }
 

@@ -145,7 +145,8 @@ base::Result<engine::Gathered> Evaluator::gather(const ComputeStart& start) {
     if (text.size() > limits::value_bytes_max) break;
   }
   text += ']';
-  return engine::Gathered{std::nullopt, TRY(keep_value(std::move(text), objects_))};
+  model::Value list = TRY(keep_value(std::move(text), objects_));
+  return engine::Gathered{std::nullopt, std::move(list)};
 }
 
 std::shared_ptr<const MapList> Evaluator::RecentLists::find(base::RunId run,
@@ -222,8 +223,8 @@ base::Result<engine::AttemptReport> Evaluator::read_child(const ChildEnd& end) {
   std::vector<engine::TaskRecord> records;
   for (const std::string& chunk : detail.task_chunks) TRY(engine::decode_tasks(chunk, records));
   std::string output = TRY(run_output(*plan, records, objects_));
-  return engine::AttemptReport{
-      end.task, end.epoch, true, TRY(keep_value(std::move(output), objects_)), {}};
+  model::Value value = TRY(keep_value(std::move(output), objects_));
+  return engine::AttemptReport{end.task, end.epoch, true, std::move(value), {}};
 }
 
 }  // namespace runtime

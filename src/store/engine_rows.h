@@ -95,7 +95,7 @@ struct ApprovalRow {
   int map_index = -1;
   std::string message;
   std::vector<std::string> assignees;  // addresses; empty: whoever has the permission
-  std::string form = "{}";             // JSON: what is asked for
+  std::string form = "[]";             // JSON list of parameters: what is asked for
   base::Timestamp created_at;
   std::optional<base::Timestamp> deadline;
 };

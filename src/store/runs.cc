@@ -17,18 +17,13 @@ std::int64_t number(RunId id) {
   return static_cast<std::int64_t>(id);
 }
 
-// The smallest id that a run created at `t` can have.
-std::int64_t first_id_at(base::Timestamp t) {
-  auto ms = std::chrono::ceil<std::chrono::milliseconds>(t).time_since_epoch().count();
-  auto origin = std::chrono::floor<std::chrono::milliseconds>(base::created_at(RunId(0)))
-                    .time_since_epoch()
-                    .count();
-  return std::clamp<std::int64_t>(ms - origin, 0, INT64_MAX >> 22) << 22;
-}
-
 constexpr std::string_view shared_columns =
     "run_id, org_id, flow_name, flow_version, status, trigger_type, parameters, created_by, "
     "created_at, started_at, priority, concurrency_key, parent_run, parent_task, depth, rerun_of";
+
+// What follows the shared columns.
+constexpr std::string_view live_tail = "NULL, NULL";
+constexpr std::string_view finished_tail = "finished_at, failure";
 
 std::optional<model::Failure> read_failure(const Row& row, int column) {
   if (row.is_null(column)) return std::nullopt;
@@ -81,15 +76,35 @@ base::Result<> list_from(Tx& tx, std::string_view table, std::string_view tail,
 
 }  // namespace
 
+std::int64_t first_id_at(base::Timestamp t) {
+  auto ms = std::chrono::ceil<std::chrono::milliseconds>(t).time_since_epoch().count();
+  auto origin = std::chrono::floor<std::chrono::milliseconds>(base::created_at(RunId(0)))
+                    .time_since_epoch()
+                    .count();
+  return std::clamp<std::int64_t>(ms - origin, 0, INT64_MAX >> 22) << 22;
+}
+
 base::Result<std::vector<RunRow>> list_runs(Tx& tx, const std::string& org_id,
                                             const RunFilter& filter, std::optional<RunId> before,
                                             std::size_t limit) {
   std::vector<RunRow> rows;
-  TRY(list_from(tx, "run_live", "NULL, NULL", org_id, filter, before, limit, rows));
-  TRY(list_from(tx, "run", "finished_at, failure", org_id, filter, before, limit, rows));
+  TRY(list_from(tx, "run_live", live_tail, org_id, filter, before, limit, rows));
+  TRY(list_from(tx, "run", finished_tail, org_id, filter, before, limit, rows));
   std::sort(rows.begin(), rows.end(),
             [](const RunRow& a, const RunRow& b) { return a.run.id > b.run.id; });
   if (rows.size() > limit) rows.resize(limit);
+  return rows;
+}
+
+base::Result<std::vector<RunRow>> list_runs_of(Tx& tx, const std::string& org_id,
+                                               const RunFilter& filter, RunTable table,
+                                               std::size_t limit) {
+  std::vector<RunRow> rows;
+  if (table == RunTable::live) {
+    TRY(list_from(tx, "run_live", live_tail, org_id, filter, std::nullopt, limit, rows));
+  } else {
+    TRY(list_from(tx, "run", finished_tail, org_id, filter, std::nullopt, limit, rows));
+  }
   return rows;
 }
 
@@ -150,6 +165,25 @@ base::Result<std::vector<LogLineRow>> read_log(Tx& tx, RunId run, LogPosition af
              {number(run), after.seq, after.line, task, limit}, read_chunk));
   if (!damage) return damage.error();
   return lines;
+}
+
+base::Result<RunHistory> read_history(Tx& tx, const std::string& org_id, RunId id) {
+  RunHistory history;
+  history.row = TRY(find_run_row(tx, org_id, id));
+  history.last = {0, 0};
+  TRY(tx.run("SELECT seq, facts FROM journal WHERE run_id = ?1 ORDER BY seq", {number(id)},
+             [&](const Row& row) {
+               history.journal.push_back({id, row.integer(0), row.string(1)});
+               history.last.seq = row.integer(0);
+             }));
+  TRY(
+      tx.run("SELECT seq, first_line + lines - 1 FROM log_chunks WHERE run_id = ?1 ORDER BY seq "
+             "DESC, first_line DESC LIMIT 1",
+             {number(id)}, [&](const Row& row) {
+               if (row.integer(0) >= history.last.seq)
+                 history.last = {row.integer(0), row.integer(1)};
+             }));
+  return history;
 }
 
 base::Result<std::optional<model::Value>> find_cached(Tx& tx, const std::string& org_id,

@@ -31,10 +31,18 @@ struct RunFilter {
   std::optional<base::Timestamp> since;  // created at or after
 };
 
+/// The smallest id that a run created at `t` can have.
+std::int64_t first_id_at(base::Timestamp t);
+
 /// Newest first, with an id below `before`.
 base::Result<std::vector<RunRow>> list_runs(Tx& tx, const std::string& org_id,
                                             const RunFilter& filter,
                                             std::optional<base::RunId> before, std::size_t limit);
+/// The newest of the live or of the finished runs only.
+enum class RunTable { live, finished };
+base::Result<std::vector<RunRow>> list_runs_of(Tx& tx, const std::string& org_id,
+                                               const RunFilter& filter, RunTable table,
+                                               std::size_t limit);
 /// `not_found` also for another organization's run.
 base::Result<RunDetail> find_run(Tx& tx, const std::string& org_id, base::RunId id);
 base::Result<RunRow> find_run_row(Tx& tx, const std::string& org_id, base::RunId id);
@@ -62,6 +70,14 @@ base::Result<std::vector<LogLineRow>> read_log(Tx& tx, base::RunId run, LogPosit
 base::Result<std::optional<model::Value>> find_cached(Tx& tx, const std::string& org_id,
                                                       const std::string& cache_key,
                                                       base::Timestamp now);
+
+/// What one who follows a live run needs, as of one instant.
+struct RunHistory {
+  RunRow row;
+  std::vector<JournalRow> journal;  // of a live run
+  LogPosition last;                 // of the last commit: {0, 0} before the first
+};
+base::Result<RunHistory> read_history(Tx& tx, const std::string& org_id, base::RunId id);
 
 struct IdempotentRun {
   base::RunId run{};

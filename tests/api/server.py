@@ -26,35 +26,51 @@ def environment(data_dir, **settings):
         "DAGY_OWNER_PASSWORD": PASSWORD,
         "DAGY_RATE_LIMIT_PER_MINUTE": "0",
         "DAGY_ALLOW_UNISOLATED": "1",
+        "DAGY_ALLOWED_PATHS": str(data_dir.parent),  # what tests and tasks say to each other
     }
     values.update({name: str(value) for name, value in settings.items()})
     return {name: value for name, value in values.items() if value != ""}
 
 
-def admin(data_dir, *words, stdin="", **settings):
+def processes_of(run_id):
+    """The ids of all processes of a run's tasks, as this machine sees them: tasks see others."""
+    found = []
+    for path in pathlib.Path("/proc").glob("[0-9]*/environ"):
+        try:
+            if f"DAGY_RUN_ID={run_id}".encode() in path.read_bytes().split(b"\0"):
+                found.append(int(path.parent.name))
+        except OSError:  # it has ended meanwhile, or is somebody else's
+            pass
+    return found
+
+
+def admin(data_dir, *words, stdin="", command=(BINARY,), **settings):
     """An offline command; returns the completed process."""
     return subprocess.run(
-        [BINARY, "admin", "--data-dir", str(data_dir), *words], input=stdin, text=True,
+        [*command, "admin", "--data-dir", str(data_dir), *words], input=stdin, text=True,
         capture_output=True, env=environment(data_dir, **settings), timeout=START_SECONDS)
 
 
-def add_organization(data_dir, slug):
-    done = admin(data_dir, "org", "add", slug)
+def add_organization(data_dir, slug, **more):
+    done = admin(data_dir, "org", "add", slug, **more)
     assert done.returncode == 0, done.stderr
     return done.stdout.strip()
 
 
-def add_user(data_dir, email, slug, role):
+def add_user(data_dir, email, slug, role, **more):
     done = admin(data_dir, "user", "add", email, "--org", slug, "--role", role,
-                 stdin=PASSWORD + "\n")
+                 stdin=PASSWORD + "\n", **more)
     assert done.returncode == 0, done.stderr
 
 
 class Server:
-    """`settings` are DAGY_ variables; an empty value takes one away. Also a context manager."""
+    """`settings` are DAGY_ variables; an empty value takes one away. `command` starts the program.
+    Also a context manager."""
 
-    def __init__(self, directory, **settings):
+    def __init__(self, directory, command=(BINARY,), **settings):
+        self.command = command
         self.data_dir = directory / "data"
+        directory.chmod(0o777)  # tasks have a user of their own
         self.settings = settings
         self.log_path = directory / "server.log"
         self.process = None
@@ -66,7 +82,7 @@ class Server:
         log = open(self.log_path, "a", encoding="utf-8")
         with log:
             self.process = subprocess.Popen(
-                [BINARY, "serve"], stdout=subprocess.PIPE, stderr=log, text=True,
+                [*self.command, "serve"], stdout=subprocess.PIPE, stderr=log, text=True,
                 env=environment(self.data_dir, **self.settings))
         watchdog = threading.Timer(START_SECONDS, self.process.kill)
         watchdog.start()

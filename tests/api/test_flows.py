@@ -293,7 +293,7 @@ def test_broken_rules_of_a_task(owner, keys, path):
     ("python", None, "/code"), ("python", {"code": 1}, "/code"),
     ("python", {"entrypoint": "m:f"}, "/entrypoint"),
     ("python", {"code": "def main(): pass", "requirements": ["x"]}, "/requirements"),
-    ("python", {"code": "def main(): pass", "start": "fork"}, "/start"),
+    ("python", {"code": "def main(): pass", "start": "thread"}, "/start"),
     ("transform", None, "/program"), ("transform", {"program": "", }, "/program"),
     ("noop", {"x": 1}, "/x"),
 ])

@@ -92,9 +92,16 @@ class Expected:
         self.dependents = dependents()
 
 
+def open_to_tasks(directory):
+    """When the server is root they have a user of their own."""
+    directory.chmod(0o777)
+    return directory
+
+
 @pytest.fixture(scope="module")
 def server(tmp_path_factory):
-    with servers.Server(tmp_path_factory.mktemp("server")) as started:
+    with servers.Server(tmp_path_factory.mktemp("server"),
+                        DAGY_ALLOWED_PATHS=open_to_tasks(tmp_path_factory.getbasetemp())) as started:
         yield started
 
 
@@ -102,7 +109,7 @@ def server(tmp_path_factory):
 def example_and_expected(server, tmp_path_factory):
     for _ in range(3):
         before = STATUS.read_bytes()
-        made = Example(server, tmp_path_factory.mktemp("output")), Expected()
+        made = Example(server, open_to_tasks(tmp_path_factory.mktemp("output"))), Expected()
         if STATUS.read_bytes() == before:
             return made
     raise AssertionError("somebody keeps installing packages on this machine")
@@ -178,6 +185,6 @@ def test_log(example):
 
 
 def test_second_run_is_the_same_version(server, example, tmp_path):
-    second = Example(server, tmp_path / "made" / "by the flow")
+    second = Example(server, open_to_tasks(tmp_path) / "made" / "by the flow")
     assert "debian_inventory version 1: run" in second.log
     assert second.result["packages"] == example.result["packages"]
