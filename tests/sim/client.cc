@@ -183,6 +183,7 @@ std::vector<Message> Client::rescue() {
 void Client::begin_step() {
   failures_before_ = store_.failures();
   step_now_ = clock_.now();
+  has_dropped_ = false;
   keys_before_.clear();
   for (const auto& [id, live] : store_.live()) ++keys_before_[live.row.concurrency_key];
 }

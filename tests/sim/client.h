@@ -84,7 +84,8 @@ class Client {
   std::size_t slots_;
   int numbers_ = 0;
   int answered_approvals_ = 0;
-  int failures_before_ = 0;  // of the store, before the step under way
+  bool has_dropped_ = false;  // a repeat has just given its places back
+  int failures_before_ = 0;   // of the store, before the step under way
   base::Timestamp step_now_{};
   std::map<std::string, int> keys_before_;     // live runs of each concurrency key, likewise
   std::set<int> open_;                         // commands not yet answered

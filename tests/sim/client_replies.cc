@@ -15,6 +15,7 @@ void Client::created(int number, std::size_t index, const runtime::CreateRun& as
   trace_("  create {}: {}", number,
          result ? to_string(result->run) + (result->existed ? " existed" : "")
                 : result.error().message);
+  has_dropped_ |= asked.key.has_value() && (!result || result->existed);
   if (!result || result->existed) waiting_.erase(number);  // only new runs are waited for
   if (!result) return check_refusal(number, asked, result.error());
   const store::IdempotencyRow* holder = asked.key ? store_.holder_of(*asked.key) : nullptr;
@@ -143,9 +144,9 @@ void Client::check_reason(RunId id, const runtime::Reason& reason) const {
     for (TaskIndex i = 0; i < each.tasks.size(); ++i)
       live += each.tasks[i].live && each.planned(i).type->needs_slot;
   }
-  if (reason.code == Code::slot && (live < slots_ || reason.holders.empty()))
+  if (reason.code == Code::slot && !has_dropped_ && (live < slots_ || reason.holders.empty()))
     violate("{} is said to wait for a slot, and one is free", to_string(id));
-  if (reason.code == Code::concurrency_limit && reason.holders.empty())
+  if (reason.code == Code::concurrency_limit && !has_dropped_ && reason.holders.empty())
     violate("{} is said to wait within a limit that nobody holds", to_string(id));
 }
 

@@ -216,15 +216,21 @@ void World::check_children() const {
   }
 }
 
-// cancel_running gives up the oldest runs of a key first. Paused runs may have left the queue.
+// cancel_running gives up the oldest runs of a key first, skip lets no run wait. Paused runs may
+// have left the queue.
 void World::check_policies() const {
+  std::map<std::string, std::uint32_t> unskipped;
   std::map<std::string, RunId> gave_way;  // the youngest of each key that did
   for (const auto& [id, run] : ledger_.runs())
     if (run.failure && run.failure->message == "a newer run took its place")
       gave_way[run.row.concurrency_key] = id;
   for (const auto& [id, row] : store_.live()) {
     const Ledger::Run& run = *ledger_.find(id);
-    auto younger = gave_way.find(run.row.concurrency_key);
+    const std::string& key = run.row.concurrency_key;
+    if (run.plan().concurrency_policy == model::ConcurrencyPolicy::skip && !key.empty() &&
+        !run.was_paused && ++unskipped[key] > *run.plan().concurrency_limit)
+      violate("{} runs beyond a limit that skips", to_string(id));
+    auto younger = gave_way.find(key);
     if (younger != gave_way.end() && id < younger->second && !run.decided && !run.was_paused)
       violate("{} goes on while {}, which is younger, gave way", to_string(id),
               to_string(younger->second));

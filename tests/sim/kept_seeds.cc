@@ -16,6 +16,7 @@ std::span<const KeptSeed> kept_seeds() {
       {319, "the clock was set back between a run's decision and its end"},
       {52168, "the clock was set back between the end of a hook and that of its run"},
       {1131, "two runs with one Idempotency-Key in one step, of which the first was refused"},
+      {101321, "why a task waits was asked when a repeat had just given its slot back"},
   };
   return seeds;
 }
