@@ -105,8 +105,7 @@ class Duel {
   static constexpr model::TaskIndex tasks = 4;
 
   Place any_place() {
-    return {base::RunId(std::int64_t(random_.below(runs))),
-            model::TaskIndex(random_.below(tasks))};
+    return {base::RunId(std::int64_t(random_.below(runs))), model::TaskIndex(random_.below(tasks))};
   }
   // Requests of one key may differ in all else.
   Request any_request() {

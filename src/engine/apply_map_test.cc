@@ -10,8 +10,7 @@ TEST(ApplyMap, AsksForItsListThenRunsTheElementsThenGathers) {
   TestRun run(mapped);
   EXPECT_EQ(run.begin(), "decide m");
   EXPECT_EQ(run.expand("m", 3), "start m:0 1.1; start m:1 1.1; start m:2 1.1");
-  EXPECT_EQ(run.statuses(),
-            "m RUNNING, after PENDING, m:0 RUNNING, m:1 RUNNING, m:2 RUNNING");
+  EXPECT_EQ(run.statuses(), "m RUNNING, after PENDING, m:0 RUNNING, m:1 RUNNING, m:2 RUNNING");
   EXPECT_EQ(run.succeed("m:2"), "");
   EXPECT_EQ(run.succeed("m:0"), "");
   EXPECT_EQ(run.succeed("m:1"), "gather m");
@@ -51,8 +50,7 @@ TEST(ApplyMap, EndsTheOthersWhenAnElementFails) {
   run.begin();
   run.expand("m", 3);
   EXPECT_EQ(run.fail("m:1"), "stop m:0 1");
-  EXPECT_EQ(run.statuses(),
-            "m FAILED, other RUNNING, m:0 CANCELLED, m:1 FAILED, m:2 CANCELLED");
+  EXPECT_EQ(run.statuses(), "m FAILED, other RUNNING, m:0 CANCELLED, m:1 FAILED, m:2 CANCELLED");
   EXPECT_EQ(run.task("m").failure, (Failure{"exit_code", "element 1: it broke"}));
   EXPECT_EQ(run.succeed("m:0"), "");
   EXPECT_EQ(run.succeed("other"), "announce; finish");

@@ -26,8 +26,7 @@ std::vector<double> delays(const std::string& members, int count) {
 TEST(Retry, TheLastDelayOfAListRepeats) {
   EXPECT_EQ(delays(R"("retries":9,"retry_delay_seconds":[1,5,30])", 5),
             (std::vector<double>{1, 5, 30, 30, 30}));
-  EXPECT_EQ(delays(R"("retries":9,"retry_delay_seconds":2.5)", 2),
-            (std::vector<double>{2.5, 2.5}));
+  EXPECT_EQ(delays(R"("retries":9,"retry_delay_seconds":2.5)", 2), (std::vector<double>{2.5, 2.5}));
   EXPECT_EQ(delays(R"("retries":9)", 2), (std::vector<double>{0, 0}));
 }
 

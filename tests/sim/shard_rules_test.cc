@@ -7,10 +7,9 @@ namespace {
 using Code = runtime::Reason::Code;
 
 std::string limited(const char* policy, const char* more = "") {
-  return fmt::format(
-      R"({{"name":"f","concurrency_limit":1,"concurrency_policy":"{}",)"
-      R"("tasks":[{{"id":"a","type":"process","config":{{"command":"x"}}}}]{}}})",
-      policy, more);
+  return fmt::format(R"({{"name":"f","concurrency_limit":1,"concurrency_policy":"{}",)"
+                     R"("tasks":[{{"id":"a","type":"process","config":{{"command":"x"}}}}]{}}})",
+                     policy, more);
 }
 
 class ShardRulesTest : public ShardTest {
