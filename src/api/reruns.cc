@@ -1,16 +1,13 @@
-// Runs made from earlier ones: a rerun, reruns and cancels of many at a time, and failures grouped
-// by what they have in common.
+// Runs made from earlier ones, and reruns and cancels of many at a time.
+#include "api/reruns.h"
+
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <atomic>
 
-#include "api/cursor.h"
-#include "api/paging.h"
-#include "api/run_control.h"
 #include "base/limits.h"
 #include "runtime/new_run.h"
-#include "store/run_reports.h"
 
 namespace api {
 
@@ -21,23 +18,6 @@ namespace limits = base::limits;
 namespace {
 
 // ---- one rerun ----
-
-struct RerunRequest {
-  std::string from = "start";
-  base::RawJson parameters = {"{}"};
-  static const Fields& fields() {
-    using S = RerunRequest;
-    static const Fields fields(
-        "RerunRequest",
-        {field<&S::from>("from",
-                         "start: the whole run; failed: what succeeded keeps its output; the id of "
-                         "a task: it and what follows it run again, and what did not succeed")
-             .length(1, 128)
-             .defaults_to("\"start\""),
-         field<&S::parameters>("parameters", "those that change; the others stay")});
-    return fields;
-  }
-};
 
 struct RerunAccepted {
   std::string run_id;
@@ -170,35 +150,6 @@ base::Result<Reply> rerun(const Call& call) {
 
 // ---- many at a time ----
 
-/// What became of one run of many.
-struct BulkItem {
-  std::string run_id;
-  std::optional<std::string> new_run_id;
-  std::optional<std::string> error;
-  static const Fields& fields() {
-    using S = BulkItem;
-    static const Fields fields("BulkItem",
-                               {field<&S::run_id>("run_id", "").required(),
-                                field<&S::new_run_id>("new_run_id", "of a rerun").required(),
-                                field<&S::error>("error", "why nothing was done").required()});
-    return fields;
-  }
-};
-
-struct BulkResult {
-  int done = 0;
-  std::vector<BulkItem> items;
-  bool has_more = false;
-  static const Fields& fields() {
-    using S = BulkResult;
-    static const Fields fields(
-        "BulkResult", {field<&S::done>("done", "runs with which it was done").required(),
-                       field<&S::items>("items", "").required(),
-                       field<&S::has_more>("has_more", "ask again for the rest").required()});
-    return fields;
-  }
-};
-
 // Collects answers that come one by one and sends them all when the last has come.
 class BulkAnswer {
  public:
@@ -285,11 +236,6 @@ struct BulkRerun : BulkRequest {
   }
 };
 
-struct Selection {
-  std::vector<base::RunId> runs;
-  bool has_more = false;
-};
-
 base::Result<Selection> select_runs(const Call& call, const BulkRequest& request, bool live) {
   Selection selection;
   if (request.run_ids) {
@@ -350,7 +296,49 @@ base::Result<Reply> cancel_many(const Call& call) {
       }};
 }
 
-// Starts a rerun of each run, from what they were when this was asked.
+base::Result<Reply> rerun_many(const Call& call) {
+  auto request = TRY(call.read_body<BulkRerun>());
+  if (!call.services.store.accepts_work())
+    return base::unavailable("the server's disk is nearly full: no new runs");
+  Selection selection = TRY(select_runs(call, request, /*live=*/false));
+  RerunRequest each;
+  each.from = request.from;
+  return rerun_all(call, selection, each);
+}
+
+}  // namespace
+
+const Fields& RerunRequest::fields() {
+  using S = RerunRequest;
+  static const Fields fields(
+      "RerunRequest",
+      {field<&S::from>("from",
+                       "start: the whole run; failed: what succeeded keeps its output; the id of "
+                       "a task: it and what follows it run again, and what did not succeed")
+           .length(1, 128)
+           .defaults_to("\"start\""),
+       field<&S::parameters>("parameters", "those that change; the others stay")});
+  return fields;
+}
+
+const Fields& BulkItem::fields() {
+  using S = BulkItem;
+  static const Fields fields("BulkItem",
+                             {field<&S::run_id>("run_id", "").required(),
+                              field<&S::new_run_id>("new_run_id", "of a rerun").required(),
+                              field<&S::error>("error", "why nothing was done").required()});
+  return fields;
+}
+
+const Fields& BulkResult::fields() {
+  using S = BulkResult;
+  static const Fields fields(
+      "BulkResult", {field<&S::done>("done", "runs with which it was done").required(),
+                     field<&S::items>("items", "").required(),
+                     field<&S::has_more>("has_more", "ask again for the rest").required()});
+  return fields;
+}
+
 base::Result<Reply> rerun_all(const Call& call, const Selection& selection,
                               const RerunRequest& request) {
   std::vector<BulkItem> items;
@@ -379,140 +367,6 @@ base::Result<Reply> rerun_all(const Call& call, const Selection& selection,
         }
       }};
 }
-
-base::Result<Reply> rerun_many(const Call& call) {
-  auto request = TRY(call.read_body<BulkRerun>());
-  if (!call.services.store.accepts_work())
-    return base::unavailable("the server's disk is nearly full: no new runs");
-  Selection selection = TRY(select_runs(call, request, /*live=*/false));
-  RerunRequest each;
-  each.from = request.from;
-  return rerun_all(call, selection, each);
-}
-
-// ---- failures by fingerprint ----
-
-struct FailureGroupView {
-  std::string fingerprint;
-  std::string flow_name;
-  std::optional<std::string> task_id;
-  FailureView error;
-  std::int64_t runs = 0;
-  std::int64_t open = 0;
-  base::Timestamp first_seen;
-  base::Timestamp last_seen;
-  std::string last_run_id;
-  static const Fields& fields() {
-    using S = FailureGroupView;
-    static const Fields fields(
-        "FailureGroup",
-        {field<&S::fingerprint>("fingerprint", "the same for failures that differ in numbers only")
-             .required(),
-         field<&S::flow_name>("flow_name", "").required(),
-         field<&S::task_id>("task_id", "null: no task's failure decided the run").required(),
-         field<&S::error>("error", "of the newest run").required(),
-         field<&S::runs>("runs", "that failed so").required(),
-         field<&S::open>("open", "of them, those that no other run repeats").required(),
-         field<&S::first_seen>("first_seen", "").required(),
-         field<&S::last_seen>("last_seen", "").required(),
-         field<&S::last_run_id>("last_run_id", "").required()});
-    return fields;
-  }
-};
-
-struct FailurePage {
-  std::vector<FailureGroupView> items;
-  std::optional<std::string> next_token;
-  static const Fields& fields() {
-    using S = FailurePage;
-    static const Fields fields("FailurePage",
-                               {field<&S::items>("items", "the last to be seen first").required(),
-                                field<&S::next_token>("next_token", "null at the end").required()});
-    return fields;
-  }
-};
-
-struct FailureQuery {
-  std::optional<std::string> flow_name;
-  std::optional<base::Timestamp> since;
-  int limit = int(limits::page_items_default);
-  std::optional<std::string> next_token;
-  static const Fields& fields() {
-    using S = FailureQuery;
-    static const Fields fields("FailureQuery",
-                               {field<&S::flow_name>("flow_name", "failures of this flow only"),
-                                field<&S::since>("since", "of runs created at or after this time"),
-                                limit_field<&S::limit>(), next_token_field<&S::next_token>()});
-    return fields;
-  }
-};
-
-FailureGroupView to_view(const store::FailureGroup& group) {
-  FailureGroupView view;
-  view.fingerprint = group.fingerprint;
-  view.flow_name = group.last.run.flow_name;
-  if (!group.failed_task.empty()) view.task_id = group.failed_task;
-  if (group.last.failure) view.error = {group.last.failure->kind, group.last.failure->message};
-  view.runs = group.runs;
-  view.open = group.open;
-  view.first_seen = group.first_seen;
-  view.last_seen = group.last.run.created_at;
-  view.last_run_id = to_string(group.last.run.id);
-  return view;
-}
-
-base::Result<Reply> list_failures(const Call& call) {
-  auto query = TRY(call.read_query<FailureQuery>());
-  std::optional<std::string> position = TRY(read_cursor(call, query.next_token));
-  std::optional<base::RunId> before;
-  if (position) before = base::parse_run_id(*position);
-  auto limit = static_cast<std::size_t>(query.limit);
-  std::vector<store::FailureGroup> groups;
-  TRY(call.services.store.read([&](store::Tx& tx) -> base::Result<> {
-    groups = TRY(store::list_failures(tx, call.identity->org_id, {query.flow_name, query.since},
-                                      before, limit + 1));
-    return {};
-  }));
-  FailurePage page;
-  if (groups.size() > limit) {
-    groups.resize(limit);
-    page.next_token = make_cursor(call, to_string(groups.back().last.run.id));
-  }
-  for (const store::FailureGroup& group : groups) page.items.push_back(to_view(group));
-  return json_reply(200, page);
-}
-
-struct RedriveRequest {
-  std::string from = "failed";
-  static const Fields& fields() {
-    using S = RedriveRequest;
-    static const Fields fields(
-        "RedriveRequest",
-        {field<&S::from>("from", "as of a single rerun").length(1, 128).defaults_to("\"failed\"")});
-    return fields;
-  }
-};
-
-base::Result<Reply> redrive(const Call& call) {
-  auto request = TRY(call.read_body<RedriveRequest>());
-  if (!call.services.store.accepts_work())
-    return base::unavailable("the server's disk is nearly full: no new runs");
-  Selection selection;
-  TRY(call.services.store.read([&](store::Tx& tx) -> base::Result<> {
-    selection.runs = TRY(
-        store::list_unrepeated(tx, call.identity->org_id, call.path[0], limits::bulk_runs_max + 1));
-    return {};
-  }));
-  if (selection.runs.empty())
-    return base::not_found("no failed run of that fingerprint is left to be repeated");
-  selection.has_more = selection.runs.size() > limits::bulk_runs_max;
-  if (selection.has_more) selection.runs.pop_back();
-  RerunRequest each;
-  each.from = request.from;
-  return rerun_all(call, selection, each);
-}
-
-}  // namespace
 
 void add_rerun_routes(std::vector<Route>& routes) {
   using model::Permission;
@@ -543,23 +397,6 @@ void add_rerun_routes(std::vector<Route>& routes) {
                     .handler = rerun_many,
                     .body = BulkRerun::fields,
                     .answers = bulk_answers});
-  routes.push_back({.method = Method::get,
-                    .path = "/run-failures",
-                    .access = Access::need(Permission::runs_read),
-                    .name = "listRunFailures",
-                    .summary = "Failed runs, grouped by what failed and how",
-                    .handler = list_failures,
-                    .query = FailureQuery::fields,
-                    .answers = {{200, "A page of groups", FailurePage::fields}}});
-  routes.push_back({.method = Method::post,
-                    .path = "/run-failures/{fingerprint}/redrive",
-                    .access = Access::need(Permission::runs_write),
-                    .name = "redriveRunFailures",
-                    .summary = "Run all of a group again that no other run repeats yet",
-                    .handler = redrive,
-                    .body = RedriveRequest::fields,
-                    .answers = {{200, "What became of each", BulkResult::fields},
-                                {404, "No such failures, or all are repeated"}}});
 }
 
 }  // namespace api

@@ -75,6 +75,11 @@ net::Response error_response(const base::Error& error) {
   return response;
 }
 
+net::Stream Answer::stream(net::Response head, std::string heartbeat) const {
+  head.headers.insert(head.headers.end(), headers_.begin(), headers_.end());
+  return responder_.stream(std::move(head), std::move(heartbeat));
+}
+
 void Answer::send(net::Response response) const {
   response.headers.insert(response.headers.end(), headers_.begin(), headers_.end());
   responder_.send(std::move(response));

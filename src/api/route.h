@@ -30,6 +30,8 @@ class Answer {
       : responder_(std::move(responder)), headers_(std::move(headers)) {}
   void send(net::Response response) const;
   void send_error(const base::Error& error) const;
+  /// Begins an answer that goes on (net::Responder::stream).
+  net::Stream stream(net::Response head, std::string heartbeat) const;
   bool client_gone() const { return responder_.client_gone(); }
 
  private:

@@ -212,9 +212,11 @@ Reply control_run(const Call& call, base::RunId id, engine::Event event, std::st
                }};
 }
 
-// In approvals.cc, reruns.cc and run_search.cc.
+// In run_events.cc, approvals.cc, reruns.cc, run_failures.cc and run_search.cc.
+void add_event_routes(std::vector<Route>& routes);
 void add_approval_routes(std::vector<Route>& routes);
 void add_rerun_routes(std::vector<Route>& routes);
+void add_failure_routes(std::vector<Route>& routes);
 void add_search_routes(std::vector<Route>& routes);
 
 namespace {
@@ -263,8 +265,10 @@ std::vector<Route> routes() {
 
 Category run_control_category() {
   Category category{"Run control", "Looking into runs and steering them", routes()};
+  add_event_routes(category.routes);
   add_approval_routes(category.routes);
   add_rerun_routes(category.routes);
+  add_failure_routes(category.routes);
   add_search_routes(category.routes);
   return category;
 }

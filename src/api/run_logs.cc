@@ -5,6 +5,7 @@
 #include <charconv>
 
 #include "api/cursor.h"
+#include "api/log_view.h"
 #include "api/paging.h"
 #include "api/routes.h"
 #include "api/run_view.h"
@@ -31,29 +32,6 @@ struct LogQuery {
   }
 };
 
-struct LogLineView {
-  std::string seq;
-  base::Timestamp timestamp;
-  std::string level;
-  std::string message;
-  std::string task_run_id;
-  int attempt = 0;
-  bool truncated = false;
-  static const Fields& fields() {
-    using S = LogLineView;
-    static const Fields fields(
-        "LogLine",
-        {field<&S::seq>("seq", "place in the run's log, for after").required(),
-         field<&S::timestamp>("timestamp", "").required(),
-         field<&S::level>("level", "info: standard output, error: standard error").required(),
-         field<&S::message>("message", "").required(),
-         field<&S::task_run_id>("task_run_id", "").required(),
-         field<&S::attempt>("attempt", "").required(),
-         field<&S::truncated>("truncated", "the line was longer than 64 KiB").required()});
-    return fields;
-  }
-};
-
 struct LogPage {
   std::vector<LogLineView> items;
   std::optional<std::string> next_token;
@@ -69,21 +47,6 @@ struct LogPage {
   }
 };
 
-std::string print(store::LogPosition position) {
-  return fmt::format("{}.{}", position.seq, position.line);
-}
-
-std::optional<store::LogPosition> parse_position(std::string_view text) {
-  store::LogPosition position;
-  const char* end = text.data() + text.size();
-  auto seq = std::from_chars(text.data(), end, position.seq);
-  if (seq.ec != std::errc() || seq.ptr == end || *seq.ptr != '.') return std::nullopt;
-  auto line = std::from_chars(seq.ptr + 1, end, position.line);
-  if (line.ec != std::errc() || line.ptr != end || position.seq < 0 || position.line < 0)
-    return std::nullopt;
-  return position;
-}
-
 base::Result<store::LogPosition> start_of(const Call& call, const LogQuery& query) {
   std::optional<std::string> cursor = TRY(read_cursor(call, query.next_token));
   if (!cursor && !query.after) return store::LogPosition{};
@@ -95,27 +58,6 @@ base::Result<store::LogPosition> start_of(const Call& call, const LogQuery& quer
   return *position;
 }
 
-// Names of the task runs by their numbers. Elements of mapped tasks are known by the run alone.
-base::Result<std::vector<std::string>> task_run_names(const Call& call, const store::RunRow& row) {
-  const store::LiveRunRow& run = row.run;
-  auto plan = TRY(call.services.plans.get(run.org_id, run.flow_name, run.flow_version));
-  std::vector<std::string> names;
-  bool is_mapped = std::any_of(plan->tasks.begin(), plan->tasks.end(),
-                               [](const model::PlannedTask& task) { return task.map_over; });
-  if (!is_mapped) {
-    for (const model::PlannedTask& task : plan->tasks) names.push_back(task.id);
-    return names;
-  }
-  store::RunDetail detail;
-  TRY(call.services.store.read([&](store::Tx& tx) -> base::Result<> {
-    detail = TRY(store::find_run(tx, run.org_id, run.id));
-    return {};
-  }));
-  for (const engine::TaskRecord& task : TRY(task_records(call, detail)))
-    names.push_back(task_run_name(task));
-  return names;
-}
-
 // The task run that the query names; `not_found` when the run has none of that id.
 base::Result<std::optional<model::TaskIndex>> task_of(const LogQuery& query, base::RunId run,
                                                       const std::vector<std::string>& names) {
@@ -123,20 +65,6 @@ base::Result<std::optional<model::TaskIndex>> task_of(const LogQuery& query, bas
   for (model::TaskIndex i = 0; i < names.size(); ++i)
     if (*query.task_run_id == to_string(run) + ":" + names[i]) return std::optional(i);
   return base::not_found(fmt::format("no task run {}", *query.task_run_id));
-}
-
-LogLineView to_view(const store::LogLineRow& line, base::RunId run,
-                    const std::vector<std::string>& names) {
-  LogLineView view;
-  view.seq = print(line.position);
-  view.timestamp = line.record.time;
-  view.level = line.record.from_stderr ? "error" : "info";
-  view.message = line.record.text;
-  std::replace(view.message.begin(), view.message.end(), '\0', '?');  // no U+0000 in any answer
-  view.task_run_id = to_string(run) + ":" + names.at(line.task);
-  view.attempt = line.attempt;
-  view.truncated = line.record.cut;
-  return view;
 }
 
 base::Result<Reply> read_logs(const Call& call) {
@@ -165,13 +93,79 @@ base::Result<Reply> read_logs(const Call& call) {
     lines.resize(limit);
     page.next_token = make_cursor(call, print(lines.back().position));
   }
-  for (const store::LogLineRow& line : lines) page.items.push_back(to_view(line, id, names));
+  for (const store::LogLineRow& line : lines)
+    page.items.push_back(
+        log_line_view(line.position, id, names.at(line.task), line.attempt, line.record));
   page.log_stream =
       fmt::format("{}/{}/{}", base::run_slug(id), row.run.flow_version, to_string(id));
   return json_reply(200, page);
 }
 
 }  // namespace
+
+const Fields& LogLineView::fields() {
+  using S = LogLineView;
+  static const Fields fields(
+      "LogLine",
+      {field<&S::seq>("seq", "place in the run's log, for after").required(),
+       field<&S::timestamp>("timestamp", "").required(),
+       field<&S::level>("level", "info: standard output, error: standard error").required(),
+       field<&S::message>("message", "").required(),
+       field<&S::task_run_id>("task_run_id", "").required(),
+       field<&S::attempt>("attempt", "").required(),
+       field<&S::truncated>("truncated", "the line was longer than 64 KiB").required()});
+  return fields;
+}
+
+std::string print(store::LogPosition position) {
+  return fmt::format("{}.{}", position.seq, position.line);
+}
+
+std::optional<store::LogPosition> parse_position(std::string_view text) {
+  store::LogPosition position;
+  const char* end = text.data() + text.size();
+  auto seq = std::from_chars(text.data(), end, position.seq);
+  if (seq.ec != std::errc() || seq.ptr == end || *seq.ptr != '.') return std::nullopt;
+  auto line = std::from_chars(seq.ptr + 1, end, position.line);
+  if (line.ec != std::errc() || line.ptr != end || position.seq < 0 || position.line < 0)
+    return std::nullopt;
+  return position;
+}
+
+LogLineView log_line_view(store::LogPosition position, base::RunId run, const std::string& name,
+                          int attempt, const store::LogRecord& record) {
+  LogLineView view;
+  view.seq = print(position);
+  view.timestamp = record.time;
+  view.level = record.from_stderr ? "error" : "info";
+  view.message = record.text;
+  std::replace(view.message.begin(), view.message.end(), '\0', '?');  // no U+0000 in any answer
+  view.task_run_id = to_string(run) + ":" + name;
+  view.attempt = attempt;
+  view.truncated = record.cut;
+  return view;
+}
+
+// Names of the task runs by their numbers. Elements of mapped tasks are known by the run alone.
+base::Result<std::vector<std::string>> task_run_names(const Call& call, const store::RunRow& row) {
+  const store::LiveRunRow& run = row.run;
+  auto plan = TRY(call.services.plans.get(run.org_id, run.flow_name, run.flow_version));
+  std::vector<std::string> names;
+  bool is_mapped = std::any_of(plan->tasks.begin(), plan->tasks.end(),
+                               [](const model::PlannedTask& task) { return task.map_over; });
+  if (!is_mapped) {
+    for (const model::PlannedTask& task : plan->tasks) names.push_back(task.id);
+    return names;
+  }
+  store::RunDetail detail;
+  TRY(call.services.store.read([&](store::Tx& tx) -> base::Result<> {
+    detail = TRY(store::find_run(tx, run.org_id, run.id));
+    return {};
+  }));
+  for (const engine::TaskRecord& task : TRY(task_records(call, detail)))
+    names.push_back(task_run_name(task));
+  return names;
+}
 
 Route run_logs_route() {
   return {.method = Method::get,

@@ -8,6 +8,7 @@
 #include "base/random.h"
 #include "exec/process.h"
 #include "runtime/plan_cache.h"
+#include "runtime/run_feed.h"
 #include "runtime/run_loop.h"
 #include "runtime/work_pool.h"
 #include "store/objects.h"
@@ -21,6 +22,7 @@ struct Services {
   auth::Authenticator& authenticator;
   auth::RateLimit& rate_limit;
   runtime::RunLoop& loop;
+  runtime::RunFeed& feed;
   runtime::WorkPool& pool;
   runtime::PlanCache& plans;
   model::NodeCatalog catalog;

@@ -63,9 +63,10 @@ class Running {
         rate_limit_(settings.rate_limit_per_minute, settings.rate_limit_burst, clock),
         authenticator_(*store_, hasher_, clock, random_,
                        std::chrono::seconds(settings.access_token_ttl_seconds)),
-        api_({*store_, objects_, authenticator_, rate_limit_, loop_, pool_, plans_,
+        api_({*store_, objects_, authenticator_, rate_limit_, loop_, feed_, pool_, plans_,
               nodes::catalog(), clock, random_, isolation_, tenancy_of(settings, isolation_)}) {
     attempts_.report_to(loop_);
+    shard_.observe(feed_);
   }
 
   base::Result<> start() {
@@ -115,6 +116,7 @@ class Running {
   runtime::Evaluator evaluator_;
   runtime::Attempts attempts_;
   runtime::Shard shard_;
+  runtime::RunFeed feed_;
   runtime::RunLoop loop_;
   runtime::Janitor janitor_;
   runtime::WorkPool pool_;

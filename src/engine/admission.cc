@@ -9,13 +9,20 @@ namespace engine {
 void Admission::request(Request request) {
   Place place = request.place;
   if (holders_.contains(place) || waiting_.contains(place)) return;
-  Rank rank{request.run_priority, request.task_priority, ++ages_};
-  enqueue(waiting_.emplace(place, Waiting{std::move(request), rank}).first->second);
+  Rank rank{request.run_priority, request.task_priority, request.since, ++serials_};
+  if (request.key.empty()) {
+    queue_of(request).emplace(rank, place);
+  } else {
+    auto lane = keys_[request.key].lanes.try_emplace(lane_of(request), &queue_of(request));
+    lane.first->second.waiting.emplace(rank, place);
+    refresh(request.key);
+  }
+  waiting_.emplace(place, Waiting{std::move(request), rank});
 }
 
 void Admission::hold(const Request& request) {
   CHECK(!waiting_.contains(request.place));
-  if (!holders_.contains(request.place)) add_holder(request, ++ages_);
+  if (!holders_.contains(request.place)) add_holder(request);
 }
 
 void Admission::release(Place place) {
@@ -23,56 +30,41 @@ void Admission::release(Place place) {
   if (auto waiting = waiting_.find(place); waiting != waiting_.end()) drop_waiting(waiting);
 }
 
-// A request stands in a queue while its key has room, else it is parked with its key. One whose key
-// has been filled by others meanwhile is parked when its turn comes.
-void Admission::enqueue(Waiting& waiting) {
-  const Request& request = waiting.request;
-  waiting.is_parked = !is_free(request);
-  Queue& queue = waiting.is_parked ? keys_[request.key].parked : queue_of(request);
-  queue.emplace(waiting.rank, request.place);
-  if (request.key.empty()) return;
-  Key& key = keys_[request.key];
-  key.limit_max = std::max(key.limit_max, request.limit);
-  if (!waiting.is_parked) ++key.queued;
-}
-
 Admission::Queue& Admission::queue_of(const Request& request) {
   return request.needs_slot ? organizations_[request.org_id].queue : slotless_;
 }
 
-bool Admission::is_free(const Request& request) const {
-  if (request.key.empty()) return true;
-  auto key = keys_.find(request.key);
-  return key == keys_.end() || key->second.holders.size() < request.limit;
+Admission::LaneName Admission::lane_of(const Request& request) {
+  return {request.needs_slot, request.org_id, request.limit};
 }
 
-// One place of the key may have become free, so one more request may stand in a queue. Requests of
-// one key may have different limits.
-void Admission::unpark(const std::string& name) {
-  auto found = keys_.find(name);
-  if (found == keys_.end()) return;
-  Key& key = found->second;
-  const std::size_t taken = key.holders.size() + key.queued;
-  if (taken >= key.limit_max) return;
-  for (auto parked = key.parked.begin(); parked != key.parked.end(); ++parked) {
-    Waiting& waiting = waiting_.at(parked->second);
-    if (taken >= waiting.request.limit) continue;
-    key.parked.erase(parked);
-    return enqueue(waiting);
+// Each lane of the key shows its first while the key has room for it; a key that nobody has or
+// wants is forgotten.
+void Admission::refresh(const std::string& name) {
+  auto key = keys_.find(name);
+  auto& [holders, lanes] = key->second;
+  for (auto it = lanes.begin(); it != lanes.end();) {
+    Lane& lane = it->second;
+    bool has_room = holders.size() < std::get<std::uint32_t>(it->first);
+    std::optional<Rank> first;
+    if (has_room && !lane.waiting.empty()) first = lane.waiting.begin()->first;
+    if (lane.shown != first) {
+      if (lane.shown) lane.queue->erase(*lane.shown);
+      if (first) lane.queue->emplace(*first, lane.waiting.begin()->second);
+      lane.shown = first;
+    }
+    it = lane.waiting.empty() ? lanes.erase(it) : std::next(it);
   }
+  if (holders.empty() && lanes.empty()) keys_.erase(key);
 }
 
 std::optional<Admission::Place> Admission::grant() {
-  if (std::optional<Place> place = take_first(slotless_)) return place;
-  while (slots_held_ < slots_) {
-    Organization* next = next_organization();
-    if (next == nullptr) return std::nullopt;
-    if (std::optional<Place> place = take_first(next->queue)) {
-      next->granted_at = ++grants_;
-      return place;
-    }
-  }
-  return std::nullopt;
+  if (!slotless_.empty()) return start(slotless_);
+  if (slots_held_ >= slots_) return std::nullopt;
+  Organization* next = next_organization();
+  if (next == nullptr) return std::nullopt;
+  next->granted_at = ++grants_;
+  return start(next->queue);
 }
 
 // Fair share: whoever has something to start and holds least; of equals, whose last grant is
@@ -88,72 +80,54 @@ Admission::Organization* Admission::next_organization() {
   return next;
 }
 
-std::optional<Admission::Place> Admission::take_first(Queue& queue) {
-  while (!queue.empty()) {
-    Place place = queue.begin()->second;
-    Waiting& waiting = waiting_.at(place);
-    if (is_free(waiting.request)) {
-      start(place);
-      return place;
-    }
-    --keys_.at(waiting.request.key).queued;
-    queue.erase(queue.begin());
-    enqueue(waiting);
-  }
-  return std::nullopt;
-}
-
-void Admission::start(const Place& place) {
+// The first of the queue holds its place from here on.
+Admission::Place Admission::start(Queue& queue) {
+  Place place = queue.begin()->second;
   auto waiting = waiting_.find(place);
-  Waiting taken = std::move(waiting->second);
-  queue_of(taken.request).erase(taken.rank);
-  if (!taken.request.key.empty()) --keys_.at(taken.request.key).queued;
+  Request request = std::move(waiting->second.request);
+  if (request.key.empty()) {
+    queue.erase(queue.begin());
+  } else {
+    keys_.at(request.key).lanes.at(lane_of(request)).waiting.erase(waiting->second.rank);
+  }
   waiting_.erase(waiting);
-  add_holder(taken.request, taken.rank.age);
+  add_holder(request);
+  return place;
 }
 
-void Admission::add_holder(const Request& request, std::uint64_t age) {
-  holders_.emplace(request.place, Holder{request.org_id, request.needs_slot, request.key, age});
+void Admission::add_holder(const Request& request) {
+  holders_.emplace(request.place, Holder{request.org_id, request.needs_slot, request.key});
   if (request.needs_slot) {
     ++slots_held_;
     ++organizations_[request.org_id].slots_held;
   }
-  if (!request.key.empty()) keys_[request.key].holders.emplace(age, request.place);
+  if (request.key.empty()) return;
+  keys_[request.key].holders.insert(request.place);
+  refresh(request.key);
 }
 
 void Admission::drop_holder(std::map<Place, Holder>::iterator it) {
-  Holder holder = std::move(it->second);
+  auto [place, holder] = std::move(*it);
   holders_.erase(it);
   if (holder.needs_slot) {
     --slots_held_;
     --organizations_.at(holder.org_id).slots_held;
   }
   if (holder.key.empty()) return;
-  keys_.at(holder.key).holders.erase(holder.age);
-  unpark(holder.key);
-  forget_if_idle(holder.key);
+  keys_.at(holder.key).holders.erase(place);
+  refresh(holder.key);
 }
 
 void Admission::drop_waiting(std::map<Place, Waiting>::iterator it) {
   Waiting waiting = std::move(it->second);
   waiting_.erase(it);
-  const std::string& key = waiting.request.key;
-  if (waiting.is_parked) {
-    keys_.at(key).parked.erase(waiting.rank);
-  } else {
-    queue_of(waiting.request).erase(waiting.rank);
-    if (!key.empty()) --keys_.at(key).queued;
+  const Request& request = waiting.request;
+  if (request.key.empty()) {
+    queue_of(request).erase(waiting.rank);
+    return;
   }
-  if (key.empty()) return;
-  unpark(key);
-  forget_if_idle(key);
-}
-
-void Admission::forget_if_idle(const std::string& name) {
-  auto key = keys_.find(name);
-  if (key != keys_.end() && key->second.holders.empty() && key->second.parked.empty() &&
-      key->second.queued == 0)
-    keys_.erase(key);
+  keys_.at(request.key).lanes.at(lane_of(request)).waiting.erase(waiting.rank);
+  refresh(request.key);
 }
 
 std::vector<Admission::Place> Admission::slot_holders() const {
@@ -164,19 +138,17 @@ std::vector<Admission::Place> Admission::slot_holders() const {
 }
 
 std::vector<Admission::Place> Admission::key_holders(const std::string& name) const {
-  std::vector<Place> places;
   auto key = keys_.find(name);
-  if (key == keys_.end()) return places;
-  for (const auto& [age, place] : key->second.holders) places.push_back(place);
-  return places;
+  if (key == keys_.end()) return {};
+  return {key->second.holders.begin(), key->second.holders.end()};
 }
 
 std::vector<Admission::Place> Admission::key_places(const std::string& name) const {
   std::vector<Place> places = key_holders(name);
-  std::map<std::uint64_t, Place> younger;
-  for (const auto& [place, waiting] : waiting_)
-    if (waiting.request.key == name) younger.emplace(waiting.rank.age, place);
-  for (const auto& [age, place] : younger) places.push_back(place);
+  if (auto key = keys_.find(name); key != keys_.end())
+    for (const auto& [lane_name, lane] : key->second.lanes)
+      for (const auto& [rank, place] : lane.waiting) places.push_back(place);
+  std::sort(places.begin(), places.end());
   return places;
 }
 

@@ -1,6 +1,7 @@
 // The decision core across runs: who may start, given the machine's slots and the limits of
-// concurrency keys. Pure, like apply(). Order: fair share between organizations, then priority of
-// the run, of the task, then age. Slots are derived from the holders, never counted apart.
+// concurrency keys. Pure, like apply(). Whoever needs no slot goes first, by priority and age; then
+// fair share between organizations, and within one the priority of the run, of the task, then age.
+// Nothing waits that could be granted. Slots are derived from the holders, never counted apart.
 #pragma once
 
 #include <compare>
@@ -10,9 +11,11 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <tuple>
 #include <unordered_map>
 #include <vector>
 
+#include "base/clock.h"
 #include "base/ids.h"
 #include "model/plan.h"
 
@@ -36,6 +39,7 @@ class Admission {
     bool needs_slot = true;   // one of the machine's
     std::string key = {};     // of a concurrency limit; empty: none
     std::uint32_t limit = 0;  // holders of the key at a time
+    base::Timestamp since{};  // waits since; of equals, who asked first
   };
 
   explicit Admission(std::size_t slots) : slots_(slots) {}
@@ -59,7 +63,7 @@ class Admission {
   /// Those who hold a slot of the machine; those who hold the key.
   std::vector<Place> slot_holders() const;
   std::vector<Place> key_holders(const std::string& key) const;
-  /// Those who hold the key or wait for it, oldest first.
+  /// Those who hold the key or wait for it, in the order of runs, which is that of their creation.
   std::vector<Place> key_places(const std::string& key) const;
   /// The waiting request of a place; null when it does not wait.
   const Request* waiting_request(Place place) const;
@@ -69,53 +73,55 @@ class Admission {
   struct Rank {
     int run_priority;
     int task_priority;
-    std::uint64_t age;
+    base::Timestamp since;
+    std::uint64_t serial;
     bool operator<(const Rank& other) const {
-      if (run_priority != other.run_priority) return run_priority > other.run_priority;
-      if (task_priority != other.task_priority) return task_priority > other.task_priority;
-      return age < other.age;
+      return std::tie(other.run_priority, other.task_priority, since, serial) <
+             std::tie(run_priority, task_priority, other.since, other.serial);
     }
+    bool operator==(const Rank&) const = default;
   };
   using Queue = std::map<Rank, Place>;
   struct Waiting {
     Request request;
     Rank rank;
-    bool is_parked = false;  // its key is taken up to the limit
   };
   struct Holder {
     std::string org_id;
     bool needs_slot;
     std::string key;
-    std::uint64_t age;
   };
   struct Organization {
     std::size_t slots_held = 0;
     std::uint64_t granted_at = 0;  // number of the last grant
     Queue queue;                   // may start as soon as there is a slot
   };
+  /// Requests of one key that go into the same queue and have the same limit. The first of them
+  /// stands in that queue while the key has room, so that a key costs the same however many wait.
+  struct Lane {
+    Queue* queue;
+    Queue waiting;
+    std::optional<Rank> shown;  // who stands in the queue
+  };
+  using LaneName = std::tuple<bool, std::string, std::uint32_t>;  // needs_slot, org_id, limit
   struct Key {
-    std::map<std::uint64_t, Place> holders;  // by age
-    Queue parked;
-    std::size_t queued = 0;       // requests of the key in other queues
-    std::uint32_t limit_max = 0;  // of its requests
+    std::set<Place> holders;
+    std::map<LaneName, Lane> lanes;
   };
 
   Queue& queue_of(const Request& request);
-  void enqueue(Waiting& waiting);
-  void unpark(const std::string& key);
-  bool is_free(const Request& request) const;
-  std::optional<Place> take_first(Queue& queue);
+  static LaneName lane_of(const Request& request);
+  void refresh(const std::string& key);
   Organization* next_organization();
-  void start(const Place& place);
-  void add_holder(const Request& request, std::uint64_t age);
-  void forget_if_idle(const std::string& key);
+  Place start(Queue& queue);
+  void add_holder(const Request& request);
   void drop_holder(std::map<Place, Holder>::iterator holder);
   void drop_waiting(std::map<Place, Waiting>::iterator waiting);
 
   std::size_t slots_;
   std::size_t slots_held_ = 0;
-  std::uint64_t ages_ = 0;    // of the youngest request
-  std::uint64_t grants_ = 0;  // so far
+  std::uint64_t serials_ = 0;  // of the last request
+  std::uint64_t grants_ = 0;   // so far
   std::map<std::string, Organization, std::less<>> organizations_;
   std::unordered_map<std::string, Key> keys_;
   Queue slotless_;  // of requests that need no slot of the machine

@@ -150,7 +150,7 @@ class Step {
       act(SetTimer{now_ + *state_.plan->timeout, {TimerKind::run_timeout, 0, 0}});
   }
 
-  void make_ready(TaskIndex i) { state_.ready.push_back(i); }
+  void make_ready(TaskIndex i) { engine::make_ready(state_, i); }
 
   // ---- going on ----
 
@@ -358,11 +358,7 @@ class Step {
 
   void conclude() {
     if (!state_.first_failed) return decide(RunStatus::succeeded, std::nullopt);
-    const TaskState& failed = task(*state_.first_failed);
-    decide(RunStatus::failed,
-           Failure{failed.failure->kind,
-                   fmt::format("task '{}' failed: {}", planned(*state_.first_failed).id,
-                               failed.failure->message)});
+    decide(RunStatus::failed, failure_by(state_, *state_.first_failed));
   }
 
   // Ends the run's status; whatever is still open is cancelled, whatever lives is stopped.

@@ -200,14 +200,7 @@ class Fold {
       if (model::runs_after(*state_.plan->tasks[i].hook, state_.status)) make_ready(i);
   }
 
-  void make_ready(TaskIndex i) {
-    auto& ready = state_.ready;
-    if (!state_.plan->has_priorities) return ready.push_back(i);
-    auto place = std::upper_bound(ready.begin(), ready.end(), i, [&](TaskIndex a, TaskIndex b) {
-      return planned(a).priority > planned(b).priority;
-    });
-    ready.insert(place, i);
-  }
+  void make_ready(TaskIndex i) { engine::make_ready(state_, i); }
 
   // Makes elements ready, as many as the task's own max_parallel allows.
   void feed(Elements& elements) {
@@ -362,6 +355,21 @@ struct Fits {
 };
 
 }  // namespace
+
+Failure failure_by(const RunState& state, TaskIndex i) {
+  const Failure& failure = *state.tasks[i].failure;
+  return {failure.kind,
+          fmt::format("task '{}' failed: {}", state.planned(i).id, failure.message)};
+}
+
+void make_ready(RunState& state, TaskIndex i) {
+  auto& ready = state.ready;
+  if (!state.plan->has_priorities) return ready.push_back(i);
+  auto place = std::upper_bound(ready.begin(), ready.end(), i, [&](TaskIndex a, TaskIndex b) {
+    return state.planned(a).priority > state.planned(b).priority;
+  });
+  ready.insert(place, i);
+}
 
 base::Result<> fold(RunState& state, const Fact& fact, base::Timestamp at) {
   if (!std::visit(Fits{state}, fact))

@@ -105,6 +105,12 @@ struct RunState {
   std::optional<base::RunId> live_child_of(TaskIndex i) const;
 };
 
+/// What the run's failure is when this task's decides it.
+Failure failure_by(const RunState& state, TaskIndex task);
+
+/// Puts a task run into its place in `ready`: by priority, then in the order of becoming ready.
+void make_ready(RunState& state, TaskIndex task);
+
 /// Changes the state by one fact. A fact that does not fit the plan (a damaged row) is refused with
 /// `internal` and changes nothing.
 base::Result<> fold(RunState& state, const Fact& fact, base::Timestamp at);

@@ -1,6 +1,9 @@
 #include "net/connection.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
+#include <utility>
 
 #include "base/ids.h"
 #include "base/limits.h"
@@ -76,6 +79,7 @@ void Connection::on_eof() {
   if (phase_ == Phase::lingering) return close();
   // It may only have closed its sending side, so an answer is still written; but a waiter is told.
   mark_client_gone();
+  if (phase_ == Phase::streaming) return close();  // nothing else would tell of its end
   advance();
 }
 
@@ -85,24 +89,39 @@ void Connection::on_failed() {
 }
 
 void Connection::on_writable() {
-  if (phase_ != Phase::writing) return;
-  write_on();
+  waits_writable_ = false;
+  if (phase_ == Phase::streaming) {
+    write_stream();
+  } else if (phase_ == Phase::writing) {
+    write_on();
+  } else {
+    return;
+  }
   advance();
 }
 
-void Connection::on_answer(std::uint64_t sequence, std::optional<Response> response) {
-  if (phase_ != Phase::handling || sequence != sequence_) return;
-  if (!response && eof_) return close();  // as a waiter may do whose client has gone
-  if (!response) {
-    base::log_error("a request was dropped unanswered", {{"request_id", request_id_}});
-    response = loop_.error_page(500, "internal error");
+void Connection::on_answer(std::uint64_t sequence, AnswerPart part) {
+  if (sequence != sequence_) return;
+  if (phase_ == Phase::streaming) {
+    if (auto* piece = std::get_if<StreamPiece>(&part)) add_piece(piece->text);
+    if (std::holds_alternative<StreamEnd>(part)) end_stream();
+    return advance();
   }
-  respond(*std::move(response));
+  if (phase_ != Phase::handling) return;
+  bool is_dropped = std::holds_alternative<Dropped>(part);
+  if (is_dropped && eof_) return close();  // as a waiter may do whose client has gone
+  if (is_dropped) {
+    base::log_error("a request was dropped unanswered", {{"request_id", request_id_}});
+    part = loop_.error_page(500, "internal error");
+  }
+  if (auto* stream = std::get_if<StreamHead>(&part)) begin_stream(std::move(*stream));
+  if (auto* response = std::get_if<Response>(&part)) respond(std::move(*response));
   advance();
 }
 
 void Connection::on_tick(base::SteadyTime now) {
   if (now < deadline_) return;
+  if (phase_ == Phase::streaming && out_body_.empty()) return add_piece(heartbeat_);
   if (phase_ != Phase::header && phase_ != Phase::body) return close();
   refuse(408, phase_ == Phase::header ? "the request header did not arrive in time"
                                       : "the request body did not arrive in time");
@@ -111,6 +130,7 @@ void Connection::on_tick(base::SteadyTime now) {
 
 void Connection::on_stopping() {
   if (phase_ == Phase::idle) close();
+  if (phase_ == Phase::streaming) end_stream();
 }
 
 // Reads requests out of the buffer until one is under way or bytes are missing. The only caller of
@@ -245,6 +265,68 @@ void Connection::respond(Response response) {
   write_on();
 }
 
+void Connection::begin_stream(StreamHead stream) {
+  Response& head = stream.head;
+  bool has_body = method_ != "HEAD" && status_has_body(head.status);
+  if (!has_body || eof_) return respond(std::move(head));
+  chunked_ = !parser_.is_http_1_0();
+  keep_alive_ = keep_alive_ && chunked_ && !loop_.stopping;
+  ResponseFrame frame{.date = loop_.http_date_now(),
+                      .request_id = request_id_,
+                      .http_1_0 = parser_.is_http_1_0(),
+                      .keep_alive = keep_alive_,
+                      .streamed = true};
+  out_body_.clear();
+  append_response_head(out_body_, head, frame);
+  status_ = head.status;
+  phase_ = Phase::streaming;
+  heartbeat_ = std::move(stream.heartbeat);
+  streamed_ = written_ = 0;
+  stream_ended_ = false;
+  set_deadline(loop_.options.write_timeout);
+  add_piece(head.body);
+  if (phase_ == Phase::streaming && loop_.stopping) end_stream();
+}
+
+// A chunk of RFC 9112, 7.1; the bare bytes where the end of the connection ends the answer.
+void Connection::add_piece(std::string_view text) {
+  if (stream_ended_) return;
+  if (written_ > body_read_bytes_max) out_body_.erase(0, std::exchange(written_, 0));
+  if (!text.empty() && chunked_) out_body_.append(fmt::format("{:x}\r\n", text.size()));
+  out_body_.append(text);
+  if (!text.empty() && chunked_) out_body_.append("\r\n");
+  if (out_body_.size() - written_ > loop_.options.stream_pending_bytes_max) return close();
+  write_stream();
+}
+
+void Connection::end_stream() {
+  if (std::exchange(stream_ended_, true)) return;
+  if (chunked_) out_body_.append("0\r\n\r\n");
+  write_stream();
+}
+
+void Connection::write_stream() {
+  std::string_view body = out_body_;
+  while (written_ < body.size() && !waits_writable_) {
+    auto [bytes, failed] = transport_.write(body.substr(written_), {});
+    if (failed) return close();
+    if (bytes == 0) {
+      waits_writable_ = true;
+      return transport_.wait_writable();
+    }
+    written_ += bytes;
+    streamed_ += bytes;
+    set_deadline(loop_.options.write_timeout);
+  }
+  if (waits_writable_) return;
+  out_body_.clear();
+  written_ = 0;
+  set_deadline(loop_.options.stream_heartbeat);
+  if (!stream_ended_) return;
+  out_head_.clear();
+  on_written();
+}
+
 void Connection::write_on() {
   set_deadline(loop_.options.write_timeout);
   std::string_view head = out_head_;
@@ -260,7 +342,7 @@ void Connection::write_on() {
 }
 
 void Connection::on_written() {
-  std::size_t bytes = out_head_.size() + out_body_.size();
+  std::size_t bytes = out_head_.size() + out_body_.size() + std::exchange(streamed_, 0);
   written_ = 0;
   out_body_ = std::string();
   if (interim_) {
@@ -301,8 +383,10 @@ void Connection::close() {
   if (phase_ == Phase::closed) return;
   mark_client_gone();
   if (phase_ == Phase::handling) status_ = status_client_gone;
-  bool under_way = phase_ == Phase::handling || (phase_ == Phase::writing && !interim_);
-  if (under_way && loop_.options.access_log) log_request(written_);
+  bool under_way = phase_ == Phase::handling || phase_ == Phase::streaming ||
+                   (phase_ == Phase::writing && !interim_);
+  if (under_way && loop_.options.access_log)
+    log_request(phase_ == Phase::streaming ? streamed_ : written_);
   phase_ = Phase::closed;
   charge_ = {};
   transport_.close();

@@ -69,7 +69,7 @@ class Connection {
   void on_failed();                 // reset by the client
   void on_writable();
   /// Ignored unless `sequence` is that of the request under way.
-  void on_answer(std::uint64_t sequence, std::optional<Response> response);
+  void on_answer(std::uint64_t sequence, AnswerPart part);
   void on_tick(base::SteadyTime now);
   /// The server stops: closes if no request is under way.
   void on_stopping();
@@ -77,7 +77,7 @@ class Connection {
   void cut() { close(); }
 
  private:
-  enum class Phase { idle, header, body, handling, writing, lingering, closed };
+  enum class Phase { idle, header, body, handling, writing, streaming, lingering, closed };
 
   bool receiving() const {
     return phase_ == Phase::idle || phase_ == Phase::header || phase_ == Phase::body;
@@ -93,6 +93,10 @@ class Connection {
   void refuse(int status, std::string_view message);
   void refuse_busy(std::string_view message);
   void respond(Response response);
+  void begin_stream(StreamHead stream);
+  void add_piece(std::string_view text);
+  void end_stream();
+  void write_stream();
   void write_on();
   void on_written();
   void log_request(std::size_t bytes);
@@ -132,6 +136,13 @@ class Connection {
   std::size_t written_ = 0;
   int status_ = 0;
   bool interim_ = false;
+
+  // Of one that goes on; `out_body_` holds what its client has not taken yet.
+  std::string heartbeat_;
+  std::size_t streamed_ = 0;  // bytes written
+  bool chunked_ = false;
+  bool stream_ended_ = false;
+  bool waits_writable_ = false;
 };
 
 }  // namespace net

@@ -263,7 +263,7 @@ void Loop::Impl::deliver_answers() {
   context_.outbox->take(answers_);
   for (Answer& answer : answers_)
     if (auto connection = answer.connection.lock())
-      connection->on_answer(answer.sequence, std::move(answer.response));
+      connection->on_answer(answer.sequence, std::move(answer.part));
   answers_.clear();
 }
 

@@ -26,12 +26,45 @@ void Outbox::close() {
 }
 
 Responder::State::~State() {
-  if (!answered_.exchange(true)) outbox_->push({connection_, sequence_, std::nullopt});
+  if (!answered_.exchange(true)) outbox_->push({connection_, sequence_, Dropped{}});
 }
 
 void Responder::State::send(Response response) {
   check_response(response);
   if (!answered_.exchange(true)) outbox_->push({connection_, sequence_, std::move(response)});
+}
+
+std::shared_ptr<Stream::State> Responder::State::stream(Response head, std::string heartbeat) {
+  check_response(head);
+  auto stream = std::make_shared<Stream::State>(outbox_, connection_, sequence_, gone_);
+  if (!answered_.exchange(true))
+    outbox_->push({connection_, sequence_, StreamHead{std::move(head), std::move(heartbeat)}});
+  return stream;
+}
+
+void Stream::State::send(std::string text) {
+  if (!ended_ && !text.empty())
+    outbox_->push({connection_, sequence_, StreamPiece{std::move(text)}});
+}
+
+void Stream::State::end() {
+  if (!ended_.exchange(true)) outbox_->push({connection_, sequence_, StreamEnd{}});
+}
+
+void Stream::send(std::string text) const {
+  state_->send(std::move(text));
+}
+
+void Stream::end() const {
+  state_->end();
+}
+
+bool Stream::client_gone() const {
+  return state_->gone();
+}
+
+Stream Responder::stream(Response head, std::string heartbeat) const {
+  return Stream(state_->stream(std::move(head), std::move(heartbeat)));
 }
 
 void Responder::send(Response response) const {

@@ -5,7 +5,8 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
-#include <optional>
+#include <string>
+#include <variant>
 #include <vector>
 
 #include "base/thread_safety.h"
@@ -15,10 +16,25 @@ namespace net {
 
 class Connection;
 
+/// The beginning of an answer that goes on.
+struct StreamHead {
+  Response head;
+  std::string heartbeat;
+};
+/// A further piece of it.
+struct StreamPiece {
+  std::string text;
+};
+struct StreamEnd {};
+/// Every Responder was dropped unanswered.
+struct Dropped {};
+
+using AnswerPart = std::variant<Dropped, Response, StreamHead, StreamPiece, StreamEnd>;
+
 struct Answer {
   std::weak_ptr<Connection> connection;
-  std::uint64_t sequence = 0;        // of the request on that connection
-  std::optional<Response> response;  // none: every Responder was dropped unanswered
+  std::uint64_t sequence = 0;  // of the request on that connection
+  AnswerPart part;
 };
 
 /// Answers on their way to one loop. Outlives the loop, since a Responder may.
@@ -48,17 +64,41 @@ class Responder::State {
   ~State();
 
   void send(Response response);
+  /// Leads nowhere when the request has been answered already.
+  std::shared_ptr<Stream::State> stream(Response head, std::string heartbeat);
   /// No answer is wanted any more, not even that of the destructor.
   void cancel() { answered_ = true; }
-  void mark_gone() { gone_ = true; }
-  bool gone() const { return gone_; }
+  void mark_gone() { *gone_ = true; }
+  bool gone() const { return *gone_; }
 
  private:
   const std::shared_ptr<Outbox> outbox_;
   const std::weak_ptr<Connection> connection_;
   const std::uint64_t sequence_;
   std::atomic<bool> answered_ = false;
-  std::atomic<bool> gone_ = false;
+  const std::shared_ptr<std::atomic<bool>> gone_ = std::make_shared<std::atomic<bool>>(false);
+};
+
+class Stream::State {
+ public:
+  State(std::shared_ptr<Outbox> outbox, std::weak_ptr<Connection> connection,
+        std::uint64_t sequence, std::shared_ptr<const std::atomic<bool>> gone)
+      : outbox_(std::move(outbox)),
+        connection_(std::move(connection)),
+        sequence_(sequence),
+        gone_(std::move(gone)) {}
+  ~State() { end(); }
+
+  void send(std::string text);
+  void end();
+  bool gone() const { return *gone_; }
+
+ private:
+  const std::shared_ptr<Outbox> outbox_;
+  const std::weak_ptr<Connection> connection_;
+  const std::uint64_t sequence_;
+  const std::shared_ptr<const std::atomic<bool>> gone_;
+  std::atomic<bool> ended_ = false;
 };
 
 }  // namespace net

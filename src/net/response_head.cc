@@ -117,7 +117,9 @@ void append_response_head(std::string& out, const Response& response, const Resp
   append_field(out, "Date", frame.date);
   if (status_has_body(response.status)) {
     if (!response.content_type.empty()) append_field(out, "Content-Type", response.content_type);
-    append_field(out, "Content-Length", fmt::format_int(response.body.size()).str());
+    if (!frame.streamed)
+      append_field(out, "Content-Length", fmt::format_int(response.body.size()).str());
+    if (frame.streamed && !frame.http_1_0) append_field(out, "Transfer-Encoding", "chunked");
   }
   append_field(out, "X-Request-Id", frame.request_id);
   append_field(out, "X-Content-Type-Options", "nosniff");

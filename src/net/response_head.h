@@ -23,6 +23,7 @@ struct ResponseFrame {
   std::string_view request_id;
   bool http_1_0 = false;  // of the request: then keeping the connection must be said
   bool keep_alive = false;
+  bool streamed = false;  // its length is not known
 };
 
 /// Whether a response of that status carries a body at all (RFC 9110, 6.4.1).

@@ -47,6 +47,21 @@ struct Response {
   std::string body;
 };
 
+/// An answer that goes on, piece by piece, until it is ended or every copy is destroyed.
+/// Thread-safe; never blocks: a client that reads too slowly (stream_pending_bytes_max) is cut off.
+class Stream {
+ public:
+  class State;
+  explicit Stream(std::shared_ptr<State> state) : state_(std::move(state)) {}
+  void send(std::string text) const;
+  void end() const;
+  /// True once the client has gone; nothing reaches it any more.
+  bool client_gone() const;
+
+ private:
+  std::shared_ptr<State> state_;
+};
+
 /// Answers one request exactly once; later calls do nothing. Thread-safe. If every copy is
 /// destroyed unanswered the client gets 500.
 class Responder {
@@ -54,6 +69,9 @@ class Responder {
   class State;
   explicit Responder(std::shared_ptr<State> state) : state_(std::move(state)) {}
   void send(Response response) const;
+  /// Begins an answer that goes on; `head.body` is its first piece. `heartbeat` is sent whenever
+  /// nothing else was for stream_heartbeat, so that the client and what lies between see it lives.
+  Stream stream(Response head, std::string heartbeat) const;
   /// True once the client has gone or will send no more; a waiter may then be dropped. Noticed
   /// within milliseconds, but only at the answer when the client has pipelined more than is read
   /// ahead.
@@ -83,6 +101,8 @@ struct ServerOptions {
   std::chrono::milliseconds body_timeout = base::limits::body_timeout;
   std::chrono::milliseconds write_timeout = base::limits::write_timeout;
   std::chrono::milliseconds idle_timeout = base::limits::idle_timeout;
+  std::chrono::milliseconds stream_heartbeat = base::limits::stream_heartbeat;
+  std::size_t stream_pending_bytes_max = base::limits::stream_pending_bytes_max;
   /// One base::log line a request: method, path, status, duration_ms, bytes, ip, request_id; never
   /// the query. Status 499 is a client that went before its answer was ready.
   bool access_log = true;

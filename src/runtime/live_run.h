@@ -50,18 +50,22 @@ struct LiveRun {
 
   /// Waits for admission before it starts, or while it runs.
   bool needs_admission(model::TaskIndex task) const {
-    return state.planned(task).type->needs_slot || state.keys.contains(task);
+    return state.planned(task).type->needs_slot || !concurrency_key_of(task).empty();
+  }
+  std::string concurrency_key_of(model::TaskIndex task) const {
+    auto keys = state.keys.find(task);
+    return keys == state.keys.end() ? "" : keys->second.concurrency;
   }
   engine::Admission::Request request_for(model::TaskIndex task) const {
     const model::PlannedTask& planned = state.planned(task);
-    auto keys = state.keys.find(task);
     return {{row.id, task},
             row.org_id,
             row.priority,
             planned.priority,
             planned.type->needs_slot,
-            keys == state.keys.end() ? "" : keys->second.concurrency,
-            planned.concurrency_limit.value_or(0)};
+            concurrency_key_of(task),
+            planned.concurrency_limit.value_or(0),
+            state.tasks[task].queued_at.value_or(base::Timestamp{})};
   }
   /// The request of a run whose flow has a concurrency limit.
   engine::Admission::Request request_for_run() const {
@@ -71,7 +75,8 @@ struct LiveRun {
             0,
             /*needs_slot=*/false,
             row.concurrency_key,
-            state.plan->concurrency_limit.value_or(0)};
+            state.plan->concurrency_limit.value_or(0),
+            row.created_at};
   }
   /// `<task id>[:<map index>]`.
   std::string name_of(model::TaskIndex task) const {

@@ -48,8 +48,13 @@ base::Result<> check_control(const engine::RunState& run, const engine::Event& e
 // ---- new runs ----
 
 void Shard::handle(CreateRun& message) {
-  if (base::Result<> room = make_room(message.run, *message.plan); !room)
-    return std::exchange(message.reply, nullptr)(room.error());
+  if (std::optional<base::Result<Created>> answer = turn_away(message)) {
+    auto reply = [kept = std::exchange(message.reply, nullptr), answer](base::Result<> committed) {
+      kept(committed ? *answer : base::Result<Created>(committed.error()));
+    };
+    step_->replies.emplace_back(std::move(reply), base::Result<>());
+    return;
+  }
   LiveRun& run = create(std::move(message.run), std::move(message.plan));
   run.key = std::move(message.key);
   if (run.key) {
@@ -62,17 +67,50 @@ void Shard::handle(CreateRun& message) {
   admit(run);
 }
 
+// The answer to a run that is not created. Where others may have to make room for it, its key is
+// looked up first: a repeat must not end the run that it repeats.
+std::optional<base::Result<Created>> Shard::turn_away(CreateRun& message) {
+  const model::Plan& plan = *message.plan;
+  bool has_policy =
+      plan.concurrency_limit && plan.concurrency_policy != model::ConcurrencyPolicy::queue;
+  if (message.key && has_policy) {
+    message.key->created_at = step_->now;
+    base::Result<std::optional<store::Duplicate>> holder = find_key(*message.key);
+    if (!holder) return holder.error();
+    if (*holder && !(*holder)->same_body) return store::key_reused();
+    if (*holder) return Created{(*holder)->holder, true};
+  }
+  if (base::Result<> room = make_room(message.run, plan); !room) return room.error();
+  return std::nullopt;
+}
+
+// In the store, or among the runs of this step.
+base::Result<std::optional<store::Duplicate>> Shard::find_key(const store::IdempotencyRow& key) {
+  std::optional<store::Duplicate> holder = TRY(store_.find_key(key));
+  if (holder) return holder;
+  auto scope = [](const store::IdempotencyRow& row) {
+    return std::tie(row.org_id, row.principal, row.route, row.key);
+  };
+  for (const LiveRun* run : step_->touched)
+    if (run->key && scope(*run->key) == scope(key))
+      return std::optional(
+          store::Duplicate{{}, run->row.id, run->key->body_hash == key.body_hash});
+  return holder;
+}
+
 // The attempt of a sub-flow turns into a run: both, or nothing, are committed.
 void Shard::handle(const StartChild& message) {
   LiveRun* parent = find_attempt(message.run, message.task, message.epoch);
-  if (parent == nullptr) return;
+  if (parent == nullptr || parent->state.live_child_of(message.task)) return;
   auto report = [&](bool succeeded, model::Value output, model::Failure failure) {
     apply(*parent, engine::AttemptReport{message.task, message.epoch, succeeded, std::move(output),
                                          std::move(failure)});
   };
-  if (parent->state.tasks[message.task].stopping) return report(false, {}, {"cancelled", ""});
+  auto is_stopping = [&] { return parent->state.tasks[message.task].stopping; };
+  if (is_stopping()) return report(false, {}, {"cancelled", ""});
   if (base::Result<> room = make_room(message.child, *message.plan); !room)
     return report(false, {}, {"concurrency_limit", room.error().message});
+  if (is_stopping()) return report(false, {}, {"cancelled", ""});  // it made room for its child
   LiveRun& child = create(message.child, message.plan);
   RunId id = child.row.id;
   apply(*parent, engine::ChildCreated{message.task, message.epoch, id});
@@ -246,6 +284,9 @@ void Shard::follow_fact(LiveRun& run, const engine::Fact& fact) {
     freed(f->task);
   } else if (auto* f = std::get_if<engine::AttemptLost>(&fact)) {
     freed(f->task);
+  } else if (std::holds_alternative<engine::RunDecided>(fact)) {
+    // A run that is given up before it began wants its place no more; any other keeps it.
+    if (!run.state.started_at) admission_.release({run.row.id, Admission::whole_run});
   } else if (auto* f = std::get_if<engine::TaskSucceeded>(&fact)) {
     close_approval(run, f->task);
   } else if (auto* f = std::get_if<engine::TaskFailed>(&fact)) {

@@ -80,6 +80,8 @@ class Shard {
   void handle(const AttemptEnded& message);
   void fire(const Timers::Due& due);
 
+  std::optional<base::Result<Created>> turn_away(CreateRun& message);
+  base::Result<std::optional<store::Duplicate>> find_key(const store::IdempotencyRow& key);
   base::Result<> make_room(const store::LiveRunRow& row, const model::Plan& plan);
   LiveRun& create(store::LiveRunRow row, std::shared_ptr<const model::Plan> plan);
   void admit(LiveRun& run);

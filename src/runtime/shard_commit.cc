@@ -59,7 +59,7 @@ void Shard::collect_finished(LiveRun& run, store::EngineBatch& batch) {
   row.had_approvals = run.had_approvals;
   if (state.status != model::RunStatus::failed) return;
   const model::Failure* failure = &*state.failure;
-  if (state.first_failed && failure->kind != "timeout") {
+  if (state.first_failed && *failure == engine::failure_by(state, *state.first_failed)) {
     row.failed_task = state.planned(*state.first_failed).id;
     failure = &*state.tasks[*state.first_failed].failure;
   }
@@ -87,10 +87,9 @@ void Shard::succeed(const store::CommitResult& result) {
 
 void Shard::settle(LiveRun& run) {
   if (!run.decision.facts.empty()) ++run.journal_rows;
-  if (!run.decision.facts.empty() || !run.chunks.empty()) {
-    ++run.seq;
-    if (observer_ != nullptr) observer_->committed(run, step_->now);
-  }
+  bool has_news = !run.decision.facts.empty() || !run.chunks.empty();
+  if (has_news) ++run.seq;
+  if (observer_ != nullptr && (has_news || run.finish)) observer_->committed(run, step_->now);
   if (run.reply) run.reply(Created{run.row.id, false});
   perform(run);
   expire_waiters(run);

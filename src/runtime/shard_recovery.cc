@@ -175,6 +175,7 @@ base::Result<> Shard::fail_damaged(RunId id, const base::Error& error) {
   row.finished_at = clock_.now();
   row.failure = model::Failure{"damaged", error.message};
   row.task_chunks = {"[]"};
+  row.had_approvals = true;  // perhaps
   TRY(store_.commit(batch));
   return {};
 }

@@ -176,6 +176,8 @@ class EngineStore {
   virtual base::Result<std::optional<base::RunId>> last_run() = 0;
   /// Nothing if the run does not live.
   virtual base::Result<std::optional<StoredRun>> load_run(base::RunId id) = 0;
+  /// The run that has the key, if any; `run` of the answer means nothing.
+  virtual base::Result<std::optional<Duplicate>> find_key(const IdempotencyRow& key) = 0;
   /// Spec of a flow version as stored; `not_found`.
   virtual base::Result<std::string> load_spec(const std::string& org_id,
                                               const std::string& flow_name,

@@ -167,6 +167,25 @@ base::Result<std::vector<LogLineRow>> read_log(Tx& tx, RunId run, LogPosition af
   return lines;
 }
 
+base::Result<RunHistory> read_history(Tx& tx, const std::string& org_id, RunId id) {
+  RunHistory history;
+  history.row = TRY(find_run_row(tx, org_id, id));
+  history.last = {0, 0};
+  TRY(tx.run("SELECT seq, facts FROM journal WHERE run_id = ?1 ORDER BY seq", {number(id)},
+             [&](const Row& row) {
+               history.journal.push_back({id, row.integer(0), row.string(1)});
+               history.last.seq = row.integer(0);
+             }));
+  TRY(
+      tx.run("SELECT seq, first_line + lines - 1 FROM log_chunks WHERE run_id = ?1 ORDER BY seq "
+             "DESC, first_line DESC LIMIT 1",
+             {number(id)}, [&](const Row& row) {
+               if (row.integer(0) >= history.last.seq)
+                 history.last = {row.integer(0), row.integer(1)};
+             }));
+  return history;
+}
+
 base::Result<std::optional<model::Value>> find_cached(Tx& tx, const std::string& org_id,
                                                       const std::string& cache_key,
                                                       base::Timestamp now) {

@@ -71,6 +71,14 @@ base::Result<std::optional<model::Value>> find_cached(Tx& tx, const std::string&
                                                       const std::string& cache_key,
                                                       base::Timestamp now);
 
+/// What one who follows a live run needs, as of one instant.
+struct RunHistory {
+  RunRow row;
+  std::vector<JournalRow> journal;  // of a live run
+  LogPosition last;                 // of the last commit: {0, 0} before the first
+};
+base::Result<RunHistory> read_history(Tx& tx, const std::string& org_id, base::RunId id);
+
 struct IdempotentRun {
   base::RunId run{};
   std::string body_hash;

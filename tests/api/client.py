@@ -161,11 +161,15 @@ class Client:
 
 
 def eventually(attempt, seconds=30):
-    """The first true value of `attempt()`: for what only time can bring about."""
+    """The first true value of `attempt()`, which may also assert: for what only time can bring about."""
     deadline = time.monotonic() + seconds
     while True:
-        value = attempt()
-        if value:
-            return value
-        assert time.monotonic() < deadline, "it did not come in time"
+        try:
+            value = attempt()
+            if value:
+                return value
+            assert time.monotonic() < deadline, "it did not come in time"
+        except AssertionError:
+            if time.monotonic() >= deadline:
+                raise
         time.sleep(0.02)

@@ -91,9 +91,9 @@ int main(int argc, char** argv) {
   }
   std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - begin;
   fmt::print(
-      "{} failed; {} runs, {} attempts, {} steps, {} commits, {} of them failed, {} crashes; "
-      "{:.1f} s\n",
-      failed, totals.runs, totals.attempts, totals.steps, totals.commits, totals.failed_commits,
-      totals.crashes, seconds.count());
+      "{} failed; {} runs, {} of them children; {} attempts, {} evaluations, {} approvals; {} steps, "
+      "{} commits, {} of them failed, {} crashes; {:.1f} s\n",
+      failed, totals.runs, totals.children, totals.attempts, totals.computes, totals.approvals,
+      totals.steps, totals.commits, totals.failed_commits, totals.crashes, seconds.count());
   return failed == 0 ? 0 : 1;
 }

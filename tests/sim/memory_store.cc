@@ -10,6 +10,7 @@ MemoryStore::IdempotencyKey key_of(const store::IdempotencyRow& row) {
 
 base::Result<store::CommitResult> MemoryStore::commit(const store::EngineBatch& batch) {
   if (batch.empty()) violate("an empty batch is committed");
+  work();
   CommitFault now = fault(++commits_);
   if (now == CommitFault::fails) {
     ++failures_;
@@ -35,6 +36,23 @@ base::Result<store::CommitResult> MemoryStore::commit(const store::EngineBatch& 
 store::CommitResult MemoryStore::apply(const store::EngineBatch& batch) {
   store::CommitResult result;
   std::set<RunId> dropped;
+  create(batch, result, dropped);
+  insert_journal(batch, dropped);
+  change_statuses(batch);
+  insert_logs(batch);
+  for (const store::JournalRow& row : batch.journal)
+    if (!dropped.contains(row.run)) live_.at(row.run).last_seq = row.seq;
+  change_approvals(batch);
+  for (const store::FinishedRunRow& row : batch.finished) finish(row);
+  for (const store::CachedRow& row : batch.cached) {
+    ledger_.add_cached(row);
+    cached_[{row.org_id, row.cache_key}] = row;
+  }
+  return result;
+}
+
+void MemoryStore::create(const store::EngineBatch& batch, store::CommitResult& result,
+                         std::set<RunId>& dropped) {
   for (const auto& [run, key] : batch.created) {
     if (has(run.id)) violate("{} is created twice", to_string(run.id));
     if (key && key->run != run.id) violate("an Idempotency-Key names another run");
@@ -45,8 +63,12 @@ store::CommitResult MemoryStore::apply(const store::EngineBatch& batch) {
     }
     if (key) keys_.emplace(key_of(*key), *key);
     live_[run.id].row = run;
-    ledger_.create(run.id, flows.at(run.flow_name).plan);
+    ledger_.create(run, flows.at(run.flow_name).plan);
   }
+}
+
+void MemoryStore::insert_journal(const store::EngineBatch& batch,
+                                 const std::set<RunId>& dropped) {
   for (const store::JournalRow& row : batch.journal) {
     if (dropped.contains(row.run)) continue;
     auto found = live_.find(row.run);
@@ -56,6 +78,9 @@ store::CommitResult MemoryStore::apply(const store::EngineBatch& batch) {
     run.journal.emplace(row.seq, row.facts);
     ledger_.add_row(row.run, row.facts);
   }
+}
+
+void MemoryStore::change_statuses(const store::EngineBatch& batch) {
   for (const store::StatusRow& row : batch.statuses) {
     auto found = live_.find(row.run);
     if (found == live_.end()) violate("a status of {} that does not live", to_string(row.run));
@@ -63,11 +88,24 @@ store::CommitResult MemoryStore::apply(const store::EngineBatch& batch) {
     found->second.row.status = row.status;
     found->second.row.started_at = row.started_at;
   }
-  insert_logs(batch);
-  for (const store::JournalRow& row : batch.journal)
-    if (!dropped.contains(row.run)) live_.at(row.run).last_seq = row.seq;
-  for (const store::FinishedRunRow& row : batch.finished) finish(row);
-  return result;
+}
+
+// As a database would: opened, then closed; what is closed need not be there.
+void MemoryStore::change_approvals(const store::EngineBatch& batch) {
+  for (const store::ApprovalRow& row : batch.approvals_opened) {
+    if (!live_.contains(row.run)) violate("an approval of {} that does not live", to_string(row.run));
+    if (!approvals_.emplace(std::pair(row.run, row.task), row).second)
+      violate("an approval of {} is opened twice", to_string(row.run));
+  }
+  for (const auto& key : batch.approvals_closed) approvals_.erase(key);
+}
+
+std::optional<model::Value> MemoryStore::find_cached(const std::string& org_id,
+                                                     const std::string& key,
+                                                     base::Timestamp now) const {
+  auto found = cached_.find({org_id, key});
+  if (key.empty() || found == cached_.end() || found->second.expires_at <= now) return std::nullopt;
+  return found->second.output;
 }
 
 void MemoryStore::insert_logs(const store::EngineBatch& batch) {
@@ -99,6 +137,8 @@ void MemoryStore::finish(const store::FinishedRunRow& row) {
     violate("{} miscounts its journal", to_string(row.run));
   if (row.task_chunks.empty()) violate("{} ends without task records", to_string(row.run));
   if (!finished_.emplace(row.run, row).second) violate("{} ends twice", to_string(row.run));
+  if (row.had_approvals)
+    std::erase_if(approvals_, [&](const auto& each) { return each.first.first == row.run; });
   ledger_.finish(row);
   live_.erase(found);
 }
@@ -117,17 +157,29 @@ base::Result<std::optional<RunId>> MemoryStore::last_run() {
   return last;
 }
 
+base::Result<> MemoryStore::fail_read() {
+  if (fault(0) != CommitFault::fails) return {};
+  ++failures_;
+  trace_("  a read fails");
+  return base::unavailable("the disk does not answer");
+}
+
 base::Result<std::optional<store::StoredRun>> MemoryStore::load_run(RunId id) {
-  if (fault(0) == CommitFault::fails) {
-    ++failures_;
-    trace_("  a read fails");
-    return base::unavailable("the disk does not answer");
-  }
+  TRY(fail_read());
   auto found = live_.find(id);
   if (found == live_.end()) return std::optional<store::StoredRun>();
   store::StoredRun stored{found->second.row, {}, found->second.last_seq};
   for (const auto& [seq, facts] : found->second.journal) stored.journal.push_back(facts);
   return std::optional(std::move(stored));
+}
+
+base::Result<std::optional<store::Duplicate>> MemoryStore::find_key(
+    const store::IdempotencyRow& key) {
+  TRY(fail_read());
+  const store::IdempotencyRow* holder = holder_of(key);
+  if (holder == nullptr) return std::optional<store::Duplicate>();
+  return std::optional(
+      store::Duplicate{{}, holder->run, holder->body_hash == key.body_hash});
 }
 
 base::Result<std::string> MemoryStore::load_spec(const std::string&, const std::string& flow_name,

@@ -13,16 +13,22 @@ World random_world(std::uint64_t seed, bool verbose) {
   options.script.seed = seed;
   options.script.failure_rate = 0.1 * double(random.below(5));
   options.script.duration_max = random.below(3) == 0 ? 10s : 2s;
+  options.script.elements_max = random.below(6) == 0 ? 40 : 5;
+  options.script.depth_max = random.below(8) == 0 ? 10 : 3;
   // A third of the worlds has no faults of the machine, a third some, a third many.
   double rate = 0.02 * double(random.below(3)) * double(random.below(4));
   options.crash_rate = rate / 4;
+  if (random.below(3) == 0) options.slow_rate = 0.3;
+  if (random.below(4) == 0) options.jump_rate = 0.01;
   options.fault = [faults = base::SeededRandom(seed ^ 0xfa017), rate](int commit) mutable {
     double drawn = faults.unit();
     if (drawn < rate) return CommitFault::fails;
     if (commit == 0 || drawn > 2 * rate) return CommitFault::none;
     return faults.below(2) ? CommitFault::crash_before : CommitFault::crash_after;
   };
-  return World(std::move(options), random_workload(random));
+  Workload work = random_workload(random);
+  for (const auto& [name, flow] : work.flows) options.script.flows.push_back(name);
+  return World(std::move(options), std::move(work));
 }
 
 // ---- crash points ----

@@ -1,8 +1,10 @@
-// How the attempts of a seed end: a function of (seed, run, task, attempt), so that an attempt that
-// was lost and runs again ends in the same way.
+// What the work of a seed comes to: how attempts end, what expressions give, which runs sub-flows
+// are. Functions of (seed, run, task run, attempt), so that what is lost and done again comes to
+// the same.
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "base/clock.h"
 #include "base/ids.h"
@@ -13,28 +15,56 @@ namespace sim {
 
 struct Outcome {
   bool succeeds = true;
-  std::string kind;  // of the failure
+  bool again = false;  // its repeat_until is false
+  std::string kind;    // of the failure
   base::Duration duration{};
   int log_chunks = 0;
+};
+
+/// What the expressions of a task run give.
+struct Verdicts {
+  bool fails = false;
+  bool runs = true;            // `when`
+  std::uint32_t elements = 0;  // of map_over
+  std::string choice;          // of a branch
+  std::optional<base::Duration> wait;
+  model::WaitEnd then = model::WaitEnd::succeed;
+  std::string concurrency_key;
+  std::string cache_key;
+};
+
+/// The run that an attempt of a sub-flow is.
+struct ChildPlan {
+  bool starts = true;
+  bool waits = true;
+  std::string flow;
 };
 
 struct Script {
   std::uint64_t seed = 0;
   double failure_rate = 0;
   base::Duration duration_max = std::chrono::seconds(2);
+  int elements_max = 5;
+  int depth_max = 3;                // of sub-flows
+  std::vector<std::string> flows;   // that sub-flows may be
 
-  Outcome outcome(base::RunId run, model::TaskIndex task, int attempt) const {
-    base::SeededRandom random(seed * 0x9e3779b9 ^ static_cast<std::uint64_t>(run) * 31 ^
-                              std::uint64_t{task} << 32 ^ std::uint64_t(attempt) << 52);
-    Outcome out;
-    out.succeeds = random.unit() >= failure_rate;
-    if (!out.succeeds) out.kind = random.below(2) ? "exit_code" : "exception:ValueError";
-    std::uint64_t milliseconds = std::uint64_t(duration_max / std::chrono::milliseconds(1)) + 1;
-    if (random.below(4)) milliseconds = milliseconds / 16 + 1;  // most are short
-    out.duration = std::chrono::milliseconds(random.below(milliseconds));
-    out.log_chunks = int(random.below(4));
-    return out;
-  }
+  Outcome outcome(base::RunId run, const model::PlannedTask& planned, model::TaskIndex task,
+                  int attempt) const;
+  Verdicts verdicts(const std::string& org, base::RunId run, const model::Plan& plan,
+                    model::TaskIndex planned, model::TaskIndex task, int map_index) const;
+  bool gathering_fails(base::RunId run, model::TaskIndex task) const;
+  ChildPlan child(base::RunId run, model::TaskIndex task, int attempt) const;
+
+  /// The output of an attempt that succeeds.
+  static std::string output(base::RunId run, model::TaskIndex task, int attempt);
+  /// The key of runs of a flow that has a limit; empty for others.
+  static std::string run_key(const std::string& org, const model::Plan& plan, int variant);
+
+ private:
+  base::SeededRandom random(base::RunId run, model::TaskIndex task, int attempt, int what) const;
 };
+
+/// From milliseconds to weeks, each order of magnitude as often as any other.
+base::Duration any_duration(base::SeededRandom& random);
 
 }  // namespace sim

@@ -24,10 +24,16 @@ class NotingExecutor : public runtime::Executor {
  public:
   void start(runtime::AttemptStart start) override {
     notes.push_back(fmt::format("start {}", start.epoch));
-    runs.push_back(start.run);
+    runs.push_back(start.context.run);
   }
   void stop(RunId, TaskIndex, int epoch) override {
     notes.push_back(fmt::format("stop {}", epoch));
+  }
+  void compute(runtime::ComputeStart start) override {
+    notes.push_back(fmt::format("compute {}", start.context.task));
+  }
+  void collect(runtime::ChildEnd end) override {
+    notes.push_back(fmt::format("collect {}", end.epoch));
   }
   void finished(RunId) override { notes.push_back("finished"); }
   Texts notes;
@@ -55,9 +61,10 @@ class ShardTest : public testing::Test {
     return message;
   }
   Message cancel(RunId id) {
-    return runtime::CancelRun{id, "enough", {}, [this](base::Result<> result) {
-                                told.push_back(result ? "cancelled" : result.error().message);
-                              }};
+    return runtime::ControlRun{
+        id, engine::CancelRequested{"enough"}, {}, [this](base::Result<> result) {
+          told.push_back(result ? "cancelled" : result.error().message);
+        }};
   }
   Message watch(RunId id, base::Duration wait) {
     auto waiter = [this, id](const runtime::RunSnapshot* snapshot) {
@@ -80,7 +87,7 @@ class ShardTest : public testing::Test {
 
   VirtualClock clock;
   Trace trace{false};
-  Ledger ledger;
+  Ledger ledger{Script{}};
   MemoryStore store{ledger, trace};
   NotingExecutor executor;
   bool failing = false;
