@@ -11,6 +11,7 @@
 #include "base/limits.h"
 #include "base/log.h"
 #include "base/utf8.h"
+#include "exec/tiers.h"
 #include "runtime/new_run.h"
 
 namespace runtime {
@@ -239,8 +240,13 @@ base::Result<nodes::Prepared> Attempts::prepare(Attempt& attempt, TaskValues& va
   std::filesystem::create_directories(context.working_directory, error);
   if (error) return base::unavailable("cannot create " + context.working_directory);
   nodes::Prepared prepared = TRY(attempt.type->prepare(context));
-  prepared.process.organization = run.org_id;
-  prepared.process.run_directory = context.working_directory;
+  exec::ProcessSpec& process = prepared.process;
+  exec::Tier tier = exec::tier_of(task.execution_mode);
+  bool is_limited = process.memory_bytes_max > 0 && process.memory_bytes_max < tier.memory_bytes;
+  if (!is_limited) process.memory_bytes_max = tier.memory_bytes;
+  process.cpu_millis_max = static_cast<std::size_t>(tier.cpu_millis);
+  process.organization = run.org_id;
+  process.run_directory = context.working_directory;
   return prepared;
 }
 

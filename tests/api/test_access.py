@@ -23,6 +23,19 @@ ROUTES = [
     ("POST /runs/{run_id}/cancel", "developer", 409),
     ("GET /runs/{run_id}/logs", "viewer", 200),
     ("GET /runs/{run_id}/tasks", "viewer", 200),
+    ("GET /runs/{run_id}/why", "viewer", 200),
+    ("GET /runs/{run_id}/events", "viewer", 200),
+    ("POST /runs/{run_id}/pause", "developer", 409),
+    ("POST /runs/{run_id}/resume", "developer", 409),
+    ("POST /runs/{run_id}/rerun", "developer", 422),
+    ("POST /runs/{run_id}/tasks/{task_run_id}/decision", "developer", 422),
+    ("GET /approvals", "viewer", 200),
+    ("POST /runs/cancel", "developer", 422),
+    ("POST /runs/rerun", "developer", 422),
+    ("GET /run-failures", "viewer", 200),
+    ("POST /run-failures/{fingerprint}/redrive", "developer", 404),
+    ("GET /runs/search", "viewer", 400),
+    ("GET /runs/stats", "viewer", 200),
     ("GET /health", "public", 200),
     ("GET /health/live", "public", 200),
     ("GET /openapi.json", "public", 200),
@@ -33,6 +46,7 @@ IN_AN_ORGANIZATION = [route for route, *_ in ROUTES if "{" in route]
 PERMISSIONS = {
     "flows.read": "viewer", "runs.read": "viewer",
     "flows.write": "developer", "runs.write": "developer", "runs.trigger": "developer",
+    "approvals.decide": "developer",
 }
 
 
@@ -41,12 +55,12 @@ def path(owner):
     """A flow with a version and a finished run, as values for any route."""
     run = noop_run(owner)
     return {"flow_name": run["flow_name"], "flow_version": run["flow_version"],
-            "run_id": run["run_id"]}
+            "run_id": run["run_id"], "task_run_id": "only", "fingerprint": "0123456789abcdef"}
 
 
 def body_for(route):
     """Readable, but of no effect."""
-    if route == "POST /auth/logout":
+    if route in ("POST /auth/logout", "POST /runs/{run_id}/rerun"):
         return {"unknown": 1}
     return {} if route.startswith("POST") else None
 
@@ -97,9 +111,11 @@ def test_a_token_with_something_added_is_another_token(owner):
 
 @pytest.mark.parametrize("route", IN_AN_ORGANIZATION)
 def test_another_organization_sees_nothing(stranger, path, route):
-    answer = stranger.call(route, 404, path=path, body=body_for(route))
-    missing = {"flow_name": "no_such_flow", "flow_version": "1", "run_id": path["run_id"][:-1] + "z"}
-    same = stranger.call(route, 404, path=missing, body=body_for(route))
+    body = {"POST /runs/{run_id}/rerun": {},
+            "POST /runs/{run_id}/tasks/{task_run_id}/decision": {"decision": "approve"}}.get(route, body_for(route))
+    answer = stranger.call(route, 404, path=path, body=body)
+    missing = path | {"flow_name": "no_such_flow", "run_id": path["run_id"][:-1] + "z"}
+    same = stranger.call(route, 404, path=missing, body=body)
     assert answer.json.keys() == same.json.keys()
 
 
