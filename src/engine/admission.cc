@@ -9,12 +9,12 @@ namespace engine {
 void Admission::request(Request request) {
   Place place = request.place;
   if (holders_.contains(place) || waiting_.contains(place)) return;
-  Rank rank{request.run_priority, request.task_priority, request.since, ++serials_};
+  Rank rank{request.run_priority, request.task_priority, request.since, place};
   if (request.key.empty()) {
-    queue_of(request).emplace(rank, place);
+    queue_of(request).insert(rank);
   } else {
     auto lane = keys_[request.key].lanes.try_emplace(lane_of(request), &queue_of(request));
-    lane.first->second.waiting.emplace(rank, place);
+    lane.first->second.waiting.insert(rank);
     refresh(request.key);
   }
   waiting_.emplace(place, Waiting{std::move(request), rank});
@@ -47,10 +47,10 @@ void Admission::refresh(const std::string& name) {
     Lane& lane = it->second;
     bool has_room = holders.size() < std::get<std::uint32_t>(it->first);
     std::optional<Rank> first;
-    if (has_room && !lane.waiting.empty()) first = lane.waiting.begin()->first;
+    if (has_room && !lane.waiting.empty()) first = *lane.waiting.begin();
     if (lane.shown != first) {
       if (lane.shown) lane.queue->erase(*lane.shown);
-      if (first) lane.queue->emplace(*first, lane.waiting.begin()->second);
+      if (first) lane.queue->insert(*first);
       lane.shown = first;
     }
     it = lane.waiting.empty() ? lanes.erase(it) : std::next(it);
@@ -82,7 +82,7 @@ Admission::Organization* Admission::next_organization() {
 
 // The first of the queue holds its place from here on.
 Admission::Place Admission::start(Queue& queue) {
-  Place place = queue.begin()->second;
+  Place place = queue.begin()->place;
   auto waiting = waiting_.find(place);
   Request request = std::move(waiting->second.request);
   if (request.key.empty()) {
@@ -147,7 +147,7 @@ std::vector<Admission::Place> Admission::key_places(const std::string& name) con
   std::vector<Place> places = key_holders(name);
   if (auto key = keys_.find(name); key != keys_.end())
     for (const auto& [lane_name, lane] : key->second.lanes)
-      for (const auto& [rank, place] : lane.waiting) places.push_back(place);
+      for (const Rank& rank : lane.waiting) places.push_back(rank.place);
   std::sort(places.begin(), places.end());
   return places;
 }

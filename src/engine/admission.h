@@ -39,7 +39,7 @@ class Admission {
     bool needs_slot = true;   // one of the machine's
     std::string key = {};     // of a concurrency limit; empty: none
     std::uint32_t limit = 0;  // holders of the key at a time
-    base::Timestamp since{};  // waits since; of equals, who asked first
+    base::Timestamp since{};  // waits since; of equals, the older run's first
   };
 
   explicit Admission(std::size_t slots) : slots_(slots) {}
@@ -74,14 +74,14 @@ class Admission {
     int run_priority;
     int task_priority;
     base::Timestamp since;
-    std::uint64_t serial;
+    Place place;
     bool operator<(const Rank& other) const {
-      return std::tie(other.run_priority, other.task_priority, since, serial) <
-             std::tie(run_priority, task_priority, other.since, other.serial);
+      return std::tie(other.run_priority, other.task_priority, since, place) <
+             std::tie(run_priority, task_priority, other.since, other.place);
     }
     bool operator==(const Rank&) const = default;
   };
-  using Queue = std::map<Rank, Place>;
+  using Queue = std::set<Rank>;
   struct Waiting {
     Request request;
     Rank rank;
@@ -120,8 +120,7 @@ class Admission {
 
   std::size_t slots_;
   std::size_t slots_held_ = 0;
-  std::uint64_t serials_ = 0;  // of the last request
-  std::uint64_t grants_ = 0;   // so far
+  std::uint64_t grants_ = 0;  // so far
   std::map<std::string, Organization, std::less<>> organizations_;
   std::unordered_map<std::string, Key> keys_;
   Queue slotless_;  // of requests that need no slot of the machine

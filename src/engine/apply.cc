@@ -57,7 +57,7 @@ class Step {
     if (!t.live || t.epoch != event.epoch) return;
     if (t.stopping) {
       record(AttemptGone{event.task, event.epoch});
-      if (t.status == TaskStatus::retrying && t.wake_at <= now_) make_ready(event.task);
+      if (t.status == TaskStatus::retrying) retry_when_due(event.task);
     } else if (event.succeeded) {
       take_success(event);
     } else {
@@ -86,7 +86,7 @@ class Step {
       case TimerKind::retry:
         if (task(event.task).status == TaskStatus::retrying &&
             task(event.task).epoch == event.epoch && !task(event.task).live)
-          make_ready(event.task);
+          retry_when_due(event.task);
         break;
       case TimerKind::wait:
         if (!state_.is_paused()) wait_is_over(event.task);
@@ -152,6 +152,17 @@ class Step {
 
   void make_ready(TaskIndex i) { engine::make_ready(state_, i); }
 
+  void set_retry_timer(TaskIndex i) {
+    act(SetTimer{*task(i).wake_at, {TimerKind::retry, i, task(i).epoch}});
+  }
+  void retry_when_due(TaskIndex i) {
+    if (*task(i).wake_at <= now_) {
+      make_ready(i);
+    } else {
+      set_retry_timer(i);
+    }
+  }
+
   // ---- going on ----
 
   // Starts what may start, skips what cannot, and ends the run when nothing is left.
@@ -173,9 +184,10 @@ class Step {
 
   void dispatch(TaskIndex i) {
     const TaskState& t = task(i);
-    bool waits =
-        t.status == TaskStatus::pending || (t.status == TaskStatus::retrying && t.wake_at <= now_);
-    if (!waits || t.live) return;  // ended or started since it became ready
+    bool retries = t.status == TaskStatus::retrying;
+    if (t.live || !(retries || t.status == TaskStatus::pending))
+      return;  // ended or started since it became ready
+    if (retries && now_ < *t.wake_at) return set_retry_timer(i);  // the clock was set back
     if (!t.decided && decides(i)) return act(Compute{i, Compute::What::decision});
     if (planned(i).type->needs_slot || is_limited(i)) {
       record(TaskQueued{i});
@@ -324,11 +336,7 @@ class Step {
     if (!may_retry(task(i), planned(i), failure)) return end_attempt(i, failure, stopping);
     base::Timestamp at = now_ + retry_delay(state_, i);
     record(AttemptFailed{i, epoch, TaskStatus::retrying, failure, at, stopping});
-    if (at > now_) {
-      act(SetTimer{at, {TimerKind::retry, i, epoch}});
-    } else if (!stopping) {
-      make_ready(i);
-    }
+    if (!stopping) retry_when_due(i);  // else when nothing of it lives
   }
 
   // The attempt failed for good, and its task with it.

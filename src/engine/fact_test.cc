@@ -35,6 +35,48 @@ TEST(Fact, EveryKindReadsBack) {
   EXPECT_EQ(read->facts, facts);
 }
 
+TEST(Fact, EveryKindOfTheLanguageReadsBack) {
+  std::vector<Fact> facts{RunPaused{},
+                          RunResumed{},
+                          TaskDecided{3, "task\norg\n=k", ""},
+                          TaskDecided{4, "", "cache"},
+                          TaskExpanded{5, 100'000},
+                          TaskWaiting{6, at, WaitEnd::reject},
+                          TaskWaiting{6, std::nullopt, WaitEnd::fail},
+                          TaskSucceeded{7, Value::inline_json("[null,1]")},
+                          TaskSucceeded{7, Value::reference(std::string(64, 'b'), 99)},
+                          TaskFailed{8, TaskStatus::timed_out, {"timeout", "nobody decided"}},
+                          IterationEnded{9, 2, Value::inline_json("1")},
+                          ChildStarted{10, 1, base::RunId(123456789)},
+                          TasksEnded{TaskStatus::skipped, {1, 2, 3, 7}, true}};
+  auto read = parse_facts(row(facts));
+  ASSERT_TRUE(read) << read.error().message;
+  EXPECT_EQ(read->facts, facts);
+}
+
+// Rows as the first version wrote them: without `by_choice`, tasks one by one.
+TEST(Fact, RowsOfTheFirstVersionAreRead) {
+  auto read =
+      parse_facts(R"({"v":1,"at":5,"f":[["run_started"],["queued",0],)"
+                  R"(["tasks_ended","SKIPPED",[1,2]],["tasks_ended","CANCELLED",[[3,5]]]]})");
+  ASSERT_TRUE(read) << read.error().message;
+  EXPECT_EQ(read->facts, (std::vector<Fact>{RunStarted{}, TaskQueued{0},
+                                            TasksEnded{TaskStatus::skipped, {1, 2}, false},
+                                            TasksEnded{TaskStatus::cancelled, {3, 4, 5}, false}}));
+}
+
+TEST(Fact, RefusesDamagedFactsOfTheLanguage) {
+  for (const char* fact :
+       {R"(["decided",1,"k"])", R"(["decided",-1,"",""])", R"(["expanded",1])",
+        R"(["expanded",1,-2])", R"(["waiting",1,"soon","succeed"])",
+        R"(["waiting",1,null,"maybe"])", R"(["waiting",1])", R"(["task_succeeded",1])",
+        R"(["task_failed",1,"BROKEN",null])", R"(["iterated",1,1])", R"(["child",1,1,"run_"])",
+        R"(["child",1,1])", R"(["tasks_ended","SKIPPED",[[5,3]],true])",
+        R"(["tasks_ended","SKIPPED",[1],1])", R"(["tasks_ended","SKIPPED",[[0,2000000000]],true])",
+        R"(["run_paused",1])"})
+    EXPECT_FALSE(parse_facts(std::string(R"({"v":1,"at":1,"f":[)") + fact + "]}")) << fact;
+}
+
 TEST(Fact, AnEmptyRowReadsBack) {
   auto read = parse_facts(row({}));
   ASSERT_TRUE(read);

@@ -358,8 +358,7 @@ struct Fits {
 
 Failure failure_by(const RunState& state, TaskIndex i) {
   const Failure& failure = *state.tasks[i].failure;
-  return {failure.kind,
-          fmt::format("task '{}' failed: {}", state.planned(i).id, failure.message)};
+  return {failure.kind, fmt::format("task '{}' failed: {}", state.planned(i).id, failure.message)};
 }
 
 void make_ready(RunState& state, TaskIndex i) {

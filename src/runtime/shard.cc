@@ -93,8 +93,7 @@ base::Result<std::optional<store::Duplicate>> Shard::find_key(const store::Idemp
   };
   for (const LiveRun* run : step_->touched)
     if (run->key && scope(*run->key) == scope(key))
-      return std::optional(
-          store::Duplicate{{}, run->row.id, run->key->body_hash == key.body_hash});
+      return std::optional(store::Duplicate{{}, run->row.id, run->key->body_hash == key.body_hash});
   return holder;
 }
 

@@ -1,4 +1,6 @@
 // What a shard does when the store refuses a commit, and when its server starts anew.
+#include <algorithm>
+
 #include "base/limits.h"
 #include "base/log.h"
 #include "runtime/shard.h"
@@ -116,10 +118,12 @@ base::Result<std::unique_ptr<LiveRun>> Shard::fold_run(const store::StoredRun& s
 }
 
 // First everything that lives is read, so that nothing is granted that another run still holds;
-// then the runs go on, many in one commit.
+// then the runs go on, many in one commit, the youngest first: a sub-flow has found its attempts
+// lost before its parent ends it.
 base::Result<> Shard::recover() {
   if (std::optional<RunId> last = TRY(store_.last_run())) ids_.advance_past(*last);
   std::vector<RunId> live = TRY(store_.live_runs());
+  std::sort(live.begin(), live.end(), std::greater<>());
   for (RunId id : live) TRY(recover_rows(id));
   std::size_t next = 0;
   while (next < live.size()) {

@@ -78,12 +78,11 @@ class SqliteStore : public Store {
     return reading<std::optional<base::RunId>>([](Tx& tx) { return read_last_run(tx); });
   }
   base::Result<std::optional<Duplicate>> find_key(const IdempotencyRow& key) override {
-    return reading<std::optional<Duplicate>>(
-        [&](Tx& tx) -> base::Result<std::optional<Duplicate>> {
-          std::optional<IdempotentRun> found = TRY(find_idempotent_run(tx, key, key.created_at));
-          if (!found) return std::optional<Duplicate>();
-          return std::optional(Duplicate{{}, found->run, found->body_hash == key.body_hash});
-        });
+    return reading<std::optional<Duplicate>>([&](Tx& tx) -> base::Result<std::optional<Duplicate>> {
+      std::optional<IdempotentRun> found = TRY(find_idempotent_run(tx, key, key.created_at));
+      if (!found) return std::optional<Duplicate>();
+      return std::optional(Duplicate{{}, found->run, found->body_hash == key.body_hash});
+    });
   }
   base::Result<std::optional<StoredRun>> load_run(base::RunId id) override {
     return reading<std::optional<StoredRun>>([&](Tx& tx) { return read_stored_run(tx, id); });

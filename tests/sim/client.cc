@@ -47,7 +47,8 @@ Message Client::create(const PlannedAction& action, runtime::CreateRun message) 
   message.run.concurrency_key = Script::run_key(action.org, *flow.plan, action.key_variant);
   message.plan = flow.plan;
   if (action.key)
-    message.key = store::IdempotencyRow{action.org, "me", "/runs", *action.key, action.body, {}, {}};
+    message.key =
+        store::IdempotencyRow{action.org, "me", "/runs", *action.key, action.body, {}, {}};
   std::size_t index = creates_.size();
   creates_.emplace_back();
   if (action.wait) {
@@ -75,7 +76,8 @@ std::optional<Message> Client::rerun(const PlannedAction& action, RunId earlier)
   std::vector<bool> taken(plan.tasks.size());
   for (TaskIndex i = 0; i < plan.tasks.size(); ++i) {
     const auto& parents = plan.tasks[i].parents;
-    bool follows = std::all_of(parents.begin(), parents.end(), [&](TaskIndex p) { return taken[p]; });
+    bool follows =
+        std::all_of(parents.begin(), parents.end(), [&](TaskIndex p) { return taken[p]; });
     bool all = action.drawn % 2 == 0;
     taken[i] = run->records[i].status == TaskStatus::succeeded && !plan.tasks[i].hook &&
                (all || (follows && (action.drawn >> (8 + i % 50) & 1)));

@@ -84,7 +84,7 @@ class Client {
   std::size_t slots_;
   int numbers_ = 0;
   int answered_approvals_ = 0;
-  int failures_before_ = 0;                    // of the store, before the step under way
+  int failures_before_ = 0;  // of the store, before the step under way
   base::Timestamp step_now_{};
   std::map<std::string, int> keys_before_;     // live runs of each concurrency key, likewise
   std::set<int> open_;                         // commands not yet answered

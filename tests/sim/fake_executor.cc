@@ -81,8 +81,8 @@ void FakeExecutor::start(runtime::AttemptStart start) {
   ++started_;
   const runtime::TaskContext& context = start.context;
   Key key{context.run, context.task, start.epoch};
-  Outcome outcome = ledger_.script.outcome(context.run, context.planned_task(), context.task,
-                                           start.attempt);
+  Outcome outcome =
+      ledger_.script.outcome(context.run, context.planned_task(), context.task, start.attempt);
   trace_("  start {} {}.{} for {} ms: {}", name_of(context), start.attempt, start.epoch,
          outcome.duration / std::chrono::milliseconds(1),
          outcome.succeeds ? "success" : outcome.kind);
@@ -153,7 +153,8 @@ void FakeExecutor::stop(RunId run, TaskIndex task, int epoch) {
 
 bool FakeExecutor::goes_on(const Key& key) const {
   auto found = attempts_.find(key);
-  return found != attempts_.end() && !found->second.stopped && found->second.ends_at > clock_.time &&
+  return found != attempts_.end() && !found->second.stopped &&
+         found->second.ends_at > clock_.time &&
          found->second.start.context.planned_task().type->kind != NodeKind::subflow;
 }
 

@@ -120,8 +120,7 @@ void World::check_keys() const {
     const Ledger::Run& run = *ledger_.find(id);
     if (run.started_at) hold(run.row.concurrency_key, run.plan().concurrency_limit.value_or(0));
     for (TaskIndex i = 0; i < run.tasks.size(); ++i)
-      if (run.tasks[i].live)
-        hold(run.tasks[i].key, run.planned(i).concurrency_limit.value_or(0));
+      if (run.tasks[i].live) hold(run.tasks[i].key, run.planned(i).concurrency_limit.value_or(0));
   }
   for (const auto& [name, key] : keys)
     if (key.holders > key.limit)
@@ -171,8 +170,8 @@ void World::check_task(const engine::RunState& run, TaskIndex i) const {
       fail("has all its elements and is not gathered");
     return;
   }
-  if (run.is_element(i) && i >= run.elements.at(task.planned).first +
-                                    run.elements.at(task.planned).fed)
+  if (run.is_element(i) &&
+      i >= run.elements.at(task.planned).first + run.elements.at(task.planned).fed)
     return;
   bool waits = task.status == TaskStatus::pending && task.parents_open == 0;
   bool retries = task.status == TaskStatus::retrying && !task.live && task.wake_at <= clock_.now();

@@ -141,6 +141,7 @@ class Checker {
     if (!needs_admission(f.task)) fail(f.task, "waits for nothing it needs");
     if (run_.tasks[f.task].queued) fail(f.task, "is queued twice");
     run_.tasks[f.task].queued = true;
+    run_.tasks[f.task].retry_at.reset();
   }
   void operator()(const AttemptStarted& f) {
     expect_startable(f.task);
@@ -243,7 +244,8 @@ class Checker {
       bool is_element = t.map_index >= 0;
       if (!run_.is_hook(i) && !is_element && t.end && model::is_failure(*t.end))
         is_cut |= plan_.fail_fast;
-      if (is_element && !t.end && (t.queued || t.live || t.waiting || t.retry_at)) ++begun[t.planned];
+      if (is_element && !t.end && (t.queued || t.live || t.waiting || t.retry_at))
+        ++begun[t.planned];
     }
     if (active > plan_.max_parallel) fail("has more tasks under way than max_parallel");
     for (const auto& [mapped, count] : begun)
@@ -424,8 +426,7 @@ class Checker {
       base_delay = delays[std::min(std::size_t(retry), delays.size() - 1)];
     }
     double delay = std::chrono::duration<double>(retry_at - at_).count();
-    if (delay < base_delay - 1e-5 ||
-        delay > base_delay * (1 + planned.retry_jitter_factor) + 1e-5)
+    if (delay < base_delay - 1e-5 || delay > base_delay * (1 + planned.retry_jitter_factor) + 1e-5)
       fail(i, "is retried after another delay than its own");
   }
 
@@ -444,9 +445,7 @@ class Checker {
       if (plan_.fail_fast && !spared && !run_.is_hook(other) && run_.tasks[other].end &&
           model::is_failure(*run_.tasks[other].end))
         return;
-    if (t.map_index >= 0 &&
-        elements_of(t.planned).second > run_.planned(i).max_failures)
-      return;
+    if (t.map_index >= 0 && elements_of(t.planned).second > run_.planned(i).max_failures) return;
     fail(i, "is cancelled for no reason");
   }
   void expect_skipped(TaskIndex i, bool by_choice) {
@@ -459,8 +458,7 @@ class Checker {
     if (want == '?') fail(i, "is skipped before its parents have ended");
     if (want == 'R') {
       Verdicts verdicts = expect_decidable(i);
-      if (verdicts.fails || verdicts.runs || !by_choice)
-        fail(i, "is skipped though it could run");
+      if (verdicts.fails || verdicts.runs || !by_choice) fail(i, "is skipped though it could run");
     } else if (by_choice != (want == 'C')) {
       fail(i, "is skipped for the wrong reason");
     }

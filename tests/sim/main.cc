@@ -12,6 +12,8 @@ namespace {
 
 constexpr const char* usage =
     "dagy_sim --seeds FROM:COUNT    random worlds\n"
+    "dagy_sim --minutes N FROM      random worlds for so long\n"
+    "dagy_sim --kept                worlds that found something\n"
     "dagy_sim --seed N [--verbose]  one of them\n"
     "dagy_sim --crash-points        power goes at every commit of one scripted workload\n";
 
@@ -58,6 +60,26 @@ int run_seeds(std::uint64_t from, std::uint64_t count, sim::Totals& totals) {
   return failed;
 }
 
+int run_kept(sim::Totals& totals) {
+  int failed = 0;
+  for (const sim::KeptSeed& kept : sim::kept_seeds()) {
+    bool good = run_seed(kept.seed, false, totals);
+    if (!good) std::printf("  it was kept because %s\n", kept.why);
+    failed += !good;
+  }
+  return failed;
+}
+
+int run_minutes(int minutes, std::uint64_t seed, sim::Totals& totals) {
+  auto end = std::chrono::steady_clock::now() + std::chrono::minutes(minutes);
+  int failed = 0;
+  long seeds = 0;
+  for (; std::chrono::steady_clock::now() < end && failed < 10; ++seed, ++seeds)
+    failed += !run_seed(seed, false, totals);
+  std::printf("%ld seeds; ", seeds);
+  return failed;
+}
+
 int run_crash_points(sim::Totals& totals) {
   int failed = 0;
   for (const sim::CrashPoint& point : sim::crash_points()) {
@@ -79,6 +101,10 @@ int main(int argc, char** argv) {
   int failed = 0;
   if (mode == "--crash-points" && argc == 2) {
     failed = run_crash_points(totals);
+  } else if (mode == "--kept" && argc == 2) {
+    failed = run_kept(totals);
+  } else if (mode == "--minutes" && argc == 4) {
+    failed = run_minutes(std::atoi(argv[2]), std::strtoull(argv[3], nullptr, 10), totals);
   } else if (mode == "--seed" && argc > 2) {
     failed = !run_seed(std::strtoull(argv[2], nullptr, 10), verbose, totals);
   } else if (mode == "--seeds" && argc == 3 && std::strchr(argv[2], ':') != nullptr) {
@@ -91,7 +117,8 @@ int main(int argc, char** argv) {
   }
   std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - begin;
   fmt::print(
-      "{} failed; {} runs, {} of them children; {} attempts, {} evaluations, {} approvals; {} steps, "
+      "{} failed; {} runs, {} of them children; {} attempts, {} evaluations, {} approvals; {} "
+      "steps, "
       "{} commits, {} of them failed, {} crashes; {:.1f} s\n",
       failed, totals.runs, totals.children, totals.attempts, totals.computes, totals.approvals,
       totals.steps, totals.commits, totals.failed_commits, totals.crashes, seconds.count());

@@ -67,8 +67,7 @@ void MemoryStore::create(const store::EngineBatch& batch, store::CommitResult& r
   }
 }
 
-void MemoryStore::insert_journal(const store::EngineBatch& batch,
-                                 const std::set<RunId>& dropped) {
+void MemoryStore::insert_journal(const store::EngineBatch& batch, const std::set<RunId>& dropped) {
   for (const store::JournalRow& row : batch.journal) {
     if (dropped.contains(row.run)) continue;
     auto found = live_.find(row.run);
@@ -93,7 +92,8 @@ void MemoryStore::change_statuses(const store::EngineBatch& batch) {
 // As a database would: opened, then closed; what is closed need not be there.
 void MemoryStore::change_approvals(const store::EngineBatch& batch) {
   for (const store::ApprovalRow& row : batch.approvals_opened) {
-    if (!live_.contains(row.run)) violate("an approval of {} that does not live", to_string(row.run));
+    if (!live_.contains(row.run))
+      violate("an approval of {} that does not live", to_string(row.run));
     if (!approvals_.emplace(std::pair(row.run, row.task), row).second)
       violate("an approval of {} is opened twice", to_string(row.run));
   }
@@ -178,8 +178,7 @@ base::Result<std::optional<store::Duplicate>> MemoryStore::find_key(
   TRY(fail_read());
   const store::IdempotencyRow* holder = holder_of(key);
   if (holder == nullptr) return std::optional<store::Duplicate>();
-  return std::optional(
-      store::Duplicate{{}, holder->run, holder->body_hash == key.body_hash});
+  return std::optional(store::Duplicate{{}, holder->run, holder->body_hash == key.body_hash});
 }
 
 base::Result<std::string> MemoryStore::load_spec(const std::string&, const std::string& flow_name,

@@ -35,8 +35,7 @@ class MemoryStore : public store::EngineStore {
   base::Result<store::CommitResult> commit(const store::EngineBatch& batch) override;
   base::Result<std::vector<RunId>> live_runs() override;
   base::Result<std::optional<RunId>> last_run() override;
-  base::Result<std::optional<store::Duplicate>> find_key(
-      const store::IdempotencyRow& key) override;
+  base::Result<std::optional<store::Duplicate>> find_key(const store::IdempotencyRow& key) override;
   base::Result<std::optional<store::StoredRun>> load_run(RunId id) override;
   base::Result<std::string> load_spec(const std::string& org_id, const std::string& flow_name,
                                       const std::string& flow_version) override;

@@ -2,11 +2,20 @@
 // commit.
 #pragma once
 
+#include <span>
+
 #include "sim/world.h"
 
 namespace sim {
 
 World random_world(std::uint64_t seed, bool verbose);
+
+/// A seed whose world once broke a rule, and what was wrong.
+struct KeptSeed {
+  std::uint64_t seed;
+  const char* why;
+};
+std::span<const KeptSeed> kept_seeds();
 
 /// Power goes at this commit, and again at the next one when `twice`.
 struct CrashPoint {

@@ -59,8 +59,7 @@ Verdicts Script::verdicts(const std::string& org, RunId run, const model::Plan& 
   if (planned.concurrency_limit)
     out.concurrency_key = fmt::format("task\n{}\n=k{}", org, planned_index % 2);
   if (planned.cache_ttl)
-    out.cache_key =
-        fmt::format("{}\n{}\n{}\n{}", org, plan.flow_name, planned.id, drawn.below(2));
+    out.cache_key = fmt::format("{}\n{}\n{}\n{}", org, plan.flow_name, planned.id, drawn.below(2));
   return out;
 }
 

@@ -45,8 +45,8 @@ struct Script {
   double failure_rate = 0;
   base::Duration duration_max = std::chrono::seconds(2);
   int elements_max = 5;
-  int depth_max = 3;                // of sub-flows
-  std::vector<std::string> flows;   // that sub-flows may be
+  int depth_max = 3;               // of sub-flows
+  std::vector<std::string> flows;  // that sub-flows may be
 
   Outcome outcome(base::RunId run, const model::PlannedTask& planned, model::TaskIndex task,
                   int attempt) const;

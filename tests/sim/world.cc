@@ -136,8 +136,7 @@ bool World::advance() {
 bool World::go_on_at_last() {
   if (store_.live().empty()) return false;
   std::vector<Message> messages = client_.rescue();
-  if (messages.empty())
-    violate("stuck: {} runs live and nothing is to come", store_.live().size());
+  if (messages.empty()) violate("stuck: {} runs live and nothing is to come", store_.live().size());
   step(std::move(messages));
   return true;
 }
