@@ -12,10 +12,10 @@ int main(int argc, char** argv) {
     return 2;
   }
   bench::ServerProcess server(argv[1], argv[2], std::string(argv[3]) + "/bench-data");
-  fmt::print("{:<40} {:>14} {:>14} {:>7}\n", "work, SQLite", "measured", "goal", "ratio");
+  fmt::print("{:<46} {:>14} {:>14} {:>7}\n", "work, SQLite", "measured", "goal", "ratio");
   for (const bench::Row& row : bench::run_all(server)) {
     std::string ratio = row.ratio == 0 ? "" : fmt::format("{:.2f}", row.ratio);
-    fmt::print("{:<40} {:>14} {:>14} {:>7}\n", row.work, row.measured, row.goal, ratio);
+    fmt::print("{:<46} {:>14} {:>14} {:>7}\n", row.work, row.measured, row.goal, ratio);
   }
   return 0;
 }

@@ -15,6 +15,13 @@ namespace {
 constexpr std::string_view noop = R"("type":"noop")";
 constexpr std::string_view process = R"("type":"shell","config":{"command":["/bin/true"]})";
 
+/// fib(10) in Python, started in one of its ways.
+std::string python(std::string_view start) {
+  constexpr std::string_view code =
+      R"(def fib(n):\n    return n if n < 2 else fib(n - 1) + fib(n - 2)\n\ndef main():\n    return fib(10)\n)";
+  return fmt::format(R"("type":"python","config":{{"code":"{}","start":"{}"}})", code, start);
+}
+
 // A flow of `count` tasks, one after another or all side by side.
 std::string flow(std::string_view name, int count, std::string_view task, bool chain) {
   std::string tasks;
@@ -86,6 +93,14 @@ double at(const std::vector<double>& sorted, double part) {
   return sorted[static_cast<std::size_t>(part * double(sorted.size() - 1))];
 }
 
+Row python_row(Bench& bench, std::string_view start, int runs, double goal_ms) {
+  bench.one_at_a_time(start, 1);  // loads the code
+  double measured = at(bench.one_at_a_time(start, runs), 0.5);
+  return {fmt::format("W4p 40 sequential Python tasks, {}, p50", start),
+          fmt::format("{:.1f} ms", measured), goal_ms == 0 ? "" : fmt::format("{:.0f} ms", goal_ms),
+          goal_ms == 0 ? 0 : measured / goal_ms};
+}
+
 }  // namespace
 
 std::vector<Row> run_all(ServerProcess& server) {
@@ -94,6 +109,8 @@ std::vector<Row> run_all(ServerProcess& server) {
   bench.add_flow("wide", 1000, noop, false);
   bench.add_flow("chain", 40, noop, true);
   bench.add_flow("processes", 40, process, true);
+  for (std::string_view start : {"fork", "worker", "spawn"})
+    bench.add_flow(start, 40, python(start), true);
   std::vector<Row> rows;
   double idle_mb = server.memory_mb();
 
@@ -131,6 +148,9 @@ std::vector<Row> run_all(ServerProcess& server) {
   double processes = at(bench.one_at_a_time("processes", 30), 0.5);
   rows.push_back({"W4 40 sequential /bin/true, p50", fmt::format("{:.1f} ms", processes), "35 ms",
                   processes / 35});
+  rows.push_back(python_row(bench, "fork", 30, 100));
+  rows.push_back(python_row(bench, "worker", 30, 20));
+  rows.push_back(python_row(bench, "spawn", 5, 0));
   double start_ms = server.start_seconds() * 1000;
   rows.push_back({"W5 start to first healthy answer", fmt::format("{:.0f} ms", start_ms), "50 ms",
                   start_ms / 50});

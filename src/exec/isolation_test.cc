@@ -220,6 +220,27 @@ TEST_F(IsolationTest, TheDeathOfANestIsTheDeathOfItsAttempt) {
   EXPECT_TRUE(processes_with("1000.5").empty());
 }
 
+// As one that hangs in execve of a program on a file system that does not answer.
+TEST_F(IsolationTest, ANestThatDoesNotAnswerHoldsUpNobodyAndIsKilled) {
+  ProcessSpec spec = script("echo up; exec sleep 1001.5");
+  spec.stop_grace = 10ms;
+  ProcessId id = host_->start(std::move(spec), witness_.callbacks());
+  witness_.wait_line();
+  for (pid_t pid : processes_with("1001.5")) {
+    auto stat = read_stat(pid);
+    if (stat) ::kill(stat->parent, SIGSTOP);
+  }
+  host_->stop(id);
+  Witness other;
+  host_->start(script("echo well"), other.callbacks());
+  other.wait_end();
+  EXPECT_EQ(other.output(), "well\n");
+  ProcessEnd end = witness_.wait_end();
+  EXPECT_EQ(end.signal, SIGKILL);
+  EXPECT_TRUE(end.stopped);
+  EXPECT_TRUE(processes_with("1001.5").empty());
+}
+
 TEST_F(IsolationTest, ManyAtATime) {
   std::vector<Witness> witnesses(40);
   for (Witness& witness : witnesses) host_->start(script("echo x"), witness.callbacks());

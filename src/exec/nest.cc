@@ -81,7 +81,7 @@ int live(const NestOptions& options, int socket) {
   table.privileges.limit_processes = options.isolated;
   table.is_init = options.isolated;
   if (!options.isolated) table.marker_prefix = options.marker_prefix;
-  AttemptLoop(socket, options.view, std::move(table)).run();
+  AttemptLoop(socket, options.isolated ? options.view : nullptr, std::move(table)).run();
   end_everything(options.isolated);
   return 0;
 }

@@ -111,7 +111,10 @@ void NestTable::serve(const std::string& key) {
       Request request = std::move(waiting.front());
       waiting.pop_front();
       --nest.ready;
-      put(nest, std::move(request), true);
+      // It keeps the directory of the last run that it was given.
+      std::string run_directory = request.texts().run_directory;
+      bool is_new = std::exchange(nest.run_directory, run_directory) != run_directory;
+      put(nest, std::move(request), is_new);
     }
     ++living;
     coming += nest.importing;

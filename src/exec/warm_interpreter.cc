@@ -132,11 +132,13 @@ WarmInterpreter::Step WarmInterpreter::on_spare(Spare& spare) {
 }
 
 ViewFailure WarmInterpreter::enter_run(Request& request) {
-  if (request.header.has_run_mount == 0) return {};
-  UniqueFd mount = std::move(request.fds.back());
-  request.fds.pop_back();
-  request.header.has_run_mount = 0;
   std::string path = request.texts().run_directory;
+  if (view_ == nullptr || path.empty()) return {};
+  UniqueFd mount;
+  if (std::exchange(request.header.has_run_mount, 0) != 0) {
+    mount = std::move(request.fds.back());
+    request.fds.pop_back();
+  }
   Run& run = runs_[path];
   if (!run.placed) {
     if (ViewFailure failure = view_->place_run(mount.get(), path); failure.step != nullptr)

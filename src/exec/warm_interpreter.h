@@ -29,7 +29,8 @@ class WarmInterpreter {
 
   void add_waits(std::vector<pollfd>& waits) const;
   void on_ready(const pollfd& wait);
-  /// Gives it an attempt; `request` has the run's mount as its last descriptor, if there is one.
+  /// Gives it an attempt; `request` has the run's mount as its last descriptor, unless the last
+  /// attempt was of the same run.
   void give(Request request);
   /// Whose process is the interpreter itself: to end this attempt is to end the interpreter.
   bool runs_itself(ProcessId id) const { return worker_ && active_ == id; }

@@ -67,6 +67,9 @@ struct Attempts::Attempt {
 
   Key key() const { return {start.context.run, start.context.task, start.epoch}; }
   const model::PlannedTask& task() const { return start.context.planned_task(); }
+  void send_log(RunLoop& loop) REQUIRES(mutex) {
+    loop.log(AttemptLog{start.context.run, start.context.task, start.epoch, log.take()});
+  }
 
   AttemptStart start;
   const nodes::NodeType* type = nullptr;
@@ -261,7 +264,7 @@ void Attempts::take_lines(const std::shared_ptr<Attempt>& attempt,
       if (!line.from_stderr) attempt->last_line.reset();
       if (!line.from_stderr && !line.cut) attempt->last_line = line.text;
       attempt->log.add(std::move(line));
-      if (attempt->log.is_chunk()) send_log(*attempt);
+      if (attempt->log.is_chunk()) attempt->send_log(*loop_);
     }
     waits = !attempt->log.empty();
   }
@@ -269,11 +272,6 @@ void Attempts::take_lines(const std::shared_ptr<Attempt>& attempt,
   base::MutexLock lock(mutex_);
   dirty_.insert(attempt);
   dirty_changed_.notify_one();
-}
-
-void Attempts::send_log(Attempt& attempt) {
-  loop_->log(AttemptLog{attempt.start.context.run, attempt.start.context.task, attempt.start.epoch,
-                        attempt.log.take()});
 }
 
 // Sends what attempts have logged at the latest log_flush_interval after it came.
@@ -291,7 +289,7 @@ void Attempts::flush_loop() {
     }
     for (const std::shared_ptr<Attempt>& attempt : dirty) {
       base::MutexLock lock(attempt->mutex);
-      if (!attempt->log.empty()) send_log(*attempt);
+      if (!attempt->log.empty()) attempt->send_log(*loop_);
     }
   }
 }

@@ -51,7 +51,6 @@ class Attempts : public Executor {
   void start_child(const std::shared_ptr<Attempt>& attempt);
   base::Result<nodes::Prepared> prepare(Attempt& attempt, TaskValues& values);
   void take_lines(const std::shared_ptr<Attempt>& attempt, std::vector<exec::LogLine> lines);
-  void send_log(Attempt& attempt);
   void end(const std::shared_ptr<Attempt>& attempt, exec::ProcessEnd end);
   void report(const std::shared_ptr<Attempt>& attempt, nodes::Outcome outcome);
   engine::AttemptReport report_of(const Attempt& attempt, nodes::Outcome outcome);

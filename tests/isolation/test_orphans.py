@@ -67,7 +67,7 @@ def test_nothing_outlives(tmp_path, victims):
 
 def test_the_next_server_starts_after_the_last_of_them(tmp_path):
     mark = f"97{time.monotonic_ns() % 10 ** 9}"
-    server = servers.Server(tmp_path).start()
+    server = servers.Server(tmp_path, DAGY_DRAIN_SECONDS=0).start()
     client = Client(server)
     client = client.with_token(client.login(servers.OWNER, servers.PASSWORD))
     spec = {"name": "hider", "tasks": [{"id": "a", "type": "shell",
