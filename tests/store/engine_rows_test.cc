@@ -116,6 +116,20 @@ TEST_P(EngineRowsTest, ATakenKeyDropsTheRunWithAllItsRows) {
   EXPECT_EQ(*count("journal"), 1);
 }
 
+TEST_P(EngineRowsTest, AKeyIsFoundBeforeItIsClaimed) {
+  auto nothing = store_->find_key(key(8, "body"));
+  ASSERT_TRUE(nothing);
+  EXPECT_FALSE(nothing->has_value());
+  EngineBatch first;
+  first.created.emplace_back(run(7), key(7, "body"));
+  ASSERT_TRUE(store_->commit(first));
+  auto same = store_->find_key(key(8, "body"));
+  ASSERT_TRUE(same && same->has_value());
+  EXPECT_EQ((*same)->holder, RunId(7));
+  EXPECT_TRUE((*same)->same_body);
+  EXPECT_FALSE((*store_->find_key(key(8, "other")))->same_body);
+}
+
 TEST_P(EngineRowsTest, KeysLiveTodayAndTomorrow) {
   EngineBatch batch;
   batch.created.emplace_back(run(7), key(7, "body"));
