@@ -202,9 +202,17 @@ base::Result<StartChild> Evaluator::prepare_child(const AttemptStart& start, Tas
 }
 
 engine::AttemptReport Evaluator::collect(const ChildEnd& end) {
+  auto failed = [&](std::string kind, std::string message) {
+    return engine::AttemptReport{
+        end.task, end.epoch, false, {}, {std::move(kind), std::move(message)}};
+  };
   base::Result<engine::AttemptReport> report = read_child(end);
-  if (report) return std::move(*report);
-  return {end.task, end.epoch, false, {}, {"subflow", report.error().message}};
+  if (!report) return failed("subflow", report.error().message);
+  if (end.context.planned_task().iterations_max == 0) return std::move(*report);
+  base::Result<bool> again = repeats(end.context, report->output);
+  if (!again) return failed("expression", "repeat_until: " + again.error().message);
+  report->again = *again;
+  return std::move(*report);
 }
 
 base::Result<engine::AttemptReport> Evaluator::read_child(const ChildEnd& end) {

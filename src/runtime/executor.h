@@ -59,6 +59,7 @@ struct ChildEnd {
   model::TaskIndex task = 0;
   int epoch = 0;
   base::RunId child{};
+  TaskContext context = {};  // of the attempt
 };
 
 class Executor {

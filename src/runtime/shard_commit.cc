@@ -163,7 +163,8 @@ void Shard::tell_parent(const store::LiveRunRow& child) {
   LiveRun* parent = find(*child.parent);
   if (parent == nullptr || parent->state.live_child_of(child.parent_task) != child.id) return;
   executor_.collect({child.org_id, *child.parent, child.parent_task,
-                     parent->state.tasks[child.parent_task].epoch, child.id});
+                     parent->state.tasks[child.parent_task].epoch, child.id,
+                     context_of(*parent, child.parent_task)});
 }
 
 void Shard::watch(LiveRun& run, Waiter waiter, base::Timestamp until) {

@@ -166,7 +166,8 @@ void Shard::recover_run(LiveRun& run) {
 void Shard::collect_children(const LiveRun& run) {
   for (const auto& [task, child] : run.state.children)
     if (run.state.live_child_of(task) && !runs_.contains(child))
-      executor_.collect({run.row.org_id, run.row.id, task, run.state.tasks[task].epoch, child});
+      executor_.collect({run.row.org_id, run.row.id, task, run.state.tasks[task].epoch, child,
+                         context_of(run, task)});
 }
 
 base::Result<> Shard::fail_damaged(RunId id, const base::Error& error) {

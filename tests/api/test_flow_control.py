@@ -240,6 +240,15 @@ def test_cancelling_the_parent_cancels_the_sub_flow(owner):
     assert ended(owner, run_id)["status"] == "CANCELLED"
 
 
+def test_a_sub_flow_repeats_until_it_is_done(owner):
+    child = flow([shell("x", "echo $(( {{ parameters.n }} + 1 ))")],
+                 parameters=[{"name": "n", "type": "integer"}], outputs=["x"])
+    register(owner, child)
+    count = "{{ inputs.previous == null ? 0 : inputs.previous }}"
+    view = run(owner, [subflow("s", child["name"], {"n": count}, repeat_until="inputs.previous >= 3")])
+    assert view["status"] == "SUCCEEDED" and outputs(view)["s"] == 3 and view["task_runs"][0]["attempt"] == 3
+
+
 def test_sub_flows_end_somewhere(owner):
     spec = flow([task("s", "subflow", {"flow": "endless"})], name="endless")
     register(owner, spec)
