@@ -62,17 +62,12 @@ struct ApprovalPage {
   }
 };
 
-std::string name_of(const store::ApprovalRow& row) {
-  if (row.map_index < 0) return row.task_id;
-  return fmt::format("{}:{}", row.task_id, row.map_index);
-}
-
 ApprovalView to_view(const store::ApprovalRow& row) {
   ApprovalView view;
   view.run_id = to_string(row.run);
   view.run_slug = base::run_slug(row.run);
   view.flow_name = row.flow_name;
-  view.task_run_id = view.run_id + ':' + name_of(row);
+  view.task_run_id = view.run_id + ':' + model::task_run_name(row.task_id, row.map_index);
   view.task_id = row.task_id;
   if (row.map_index >= 0) view.map_index = row.map_index;
   view.message = row.message;
@@ -235,8 +230,9 @@ base::Result<Reply> decide_approval(const Call& call) {
   }
   TRY(may_decide(call, *approval));
   engine::ApprovalDecided event = TRY(decide(call, request, *approval));
-  Decision decision{to_string(id) + ':' + name_of(*approval), request.decision,
-                    call.identity->email};
+  Decision decision{
+      to_string(id) + ':' + model::task_run_name(approval->task_id, approval->map_index),
+      request.decision, call.identity->email};
   return control_run(
       call, id, std::move(event), event.approved ? "approval.approve" : "approval.reject",
       [decision](Answer answer) { answer.send(json_reply(200, decision).response); });

@@ -172,6 +172,30 @@ class BulkAnswer {
   std::atomic<std::size_t> open_;
 };
 
+// The messages to send, each with the place of its run among the items.
+template <class Message>
+using BulkMessages = std::vector<std::pair<std::size_t, Message>>;
+
+// Sends all messages and answers when the last outcome has come; `note` takes what a good one says.
+template <class Outcome, class Message, class Note>
+Reply send_all(const Call& call, BulkMessages<Message> messages, std::vector<BulkItem> items,
+               bool has_more, Note note) {
+  if (messages.empty()) return json_reply(200, BulkResult{0, std::move(items), has_more});
+  auto to_send = std::make_shared<BulkMessages<Message>>(std::move(messages));
+  return Reply{{}, [services = call.services, to_send, items, has_more, note](Answer answer) {
+                 auto bulk = std::make_shared<BulkAnswer>(std::move(answer), items, has_more,
+                                                          to_send->size());
+                 for (auto& [i, message] : *to_send) {
+                   message.reply = [bulk, note, i = i](Outcome outcome) {
+                     if (!outcome) bulk->item(i).error = outcome.error().message;
+                     note(bulk->item(i), outcome);
+                     bulk->one_done();
+                   };
+                   services.loop.command(std::move(message));
+                 }
+               }};
+}
+
 /// Which runs are meant: those of the filter, the newest first.
 struct BulkRequest {
   std::optional<std::string> flow_name;
@@ -261,10 +285,10 @@ base::Result<Reply> cancel_many(const Call& call) {
   auto request = TRY(call.read_body<BulkCancel>());
   Selection selection = TRY(select_runs(call, request, /*live=*/true));
   std::vector<BulkItem> items;
-  auto messages = std::make_shared<std::vector<std::pair<std::size_t, runtime::ControlRun>>>();
+  BulkMessages<runtime::ControlRun> messages;
   TRY(call.services.store.read([&](store::Tx& tx) -> base::Result<> {
     items.clear();
-    messages->clear();
+    messages.clear();
     for (base::RunId id : selection.runs) {
       BulkItem& item = items.emplace_back(BulkItem{to_string(id), {}, {}});
       base::Result<store::RunRow> row = store::find_run_row(tx, call.identity->org_id, id);
@@ -273,7 +297,7 @@ base::Result<Reply> cancel_many(const Call& call) {
       if (row && row->finished_at) item.error = "the run is already final";
       if (item.error) continue;
       runtime::ControlRun& message =
-          messages->emplace_back(items.size() - 1, runtime::ControlRun{}).second;
+          messages.emplace_back(items.size() - 1, runtime::ControlRun{}).second;
       message.run = id;
       message.event =
           engine::CancelRequested{request.reason.value_or("cancelled by " + call.identity->email)};
@@ -281,19 +305,8 @@ base::Result<Reply> cancel_many(const Call& call) {
     }
     return {};
   }));
-  if (messages->empty())
-    return json_reply(200, BulkResult{0, std::move(items), selection.has_more});
-  return Reply{
-      {}, [services = call.services, messages, items, more = selection.has_more](Answer answer) {
-        auto bulk = std::make_shared<BulkAnswer>(std::move(answer), items, more, messages->size());
-        for (auto& [i, message] : *messages) {
-          message.reply = [bulk, i = i](base::Result<> result) {
-            if (!result) bulk->item(i).error = result.error().message;
-            bulk->one_done();
-          };
-          services.loop.command(std::move(message));
-        }
-      }};
+  return send_all<base::Result<>>(call, std::move(messages), std::move(items), selection.has_more,
+                                  [](BulkItem&, const base::Result<>&) {});
 }
 
 base::Result<Reply> rerun_many(const Call& call) {
@@ -342,30 +355,21 @@ const Fields& BulkResult::fields() {
 base::Result<Reply> rerun_all(const Call& call, const Selection& selection,
                               const RerunRequest& request) {
   std::vector<BulkItem> items;
-  auto messages = std::make_shared<std::vector<std::pair<std::size_t, runtime::CreateRun>>>();
+  BulkMessages<runtime::CreateRun> messages;
   for (base::RunId id : selection.runs) {
     BulkItem& item = items.emplace_back(BulkItem{to_string(id), {}, {}});
     base::Result<runtime::CreateRun> message = make_rerun(call, id, request);
     if (message) {
-      messages->emplace_back(items.size() - 1, std::move(*message));
+      messages.emplace_back(items.size() - 1, std::move(*message));
     } else {
       item.error = message.error().message;
     }
   }
-  if (messages->empty())
-    return json_reply(200, BulkResult{0, std::move(items), selection.has_more});
-  return Reply{
-      {}, [services = call.services, messages, items, more = selection.has_more](Answer answer) {
-        auto bulk = std::make_shared<BulkAnswer>(std::move(answer), items, more, messages->size());
-        for (auto& [i, message] : *messages) {
-          message.reply = [bulk, i = i](base::Result<runtime::Created> created) {
-            if (created) bulk->item(i).new_run_id = to_string(created->run);
-            if (!created) bulk->item(i).error = created.error().message;
-            bulk->one_done();
-          };
-          services.loop.command(std::move(message));
-        }
-      }};
+  return send_all<base::Result<runtime::Created>>(
+      call, std::move(messages), std::move(items), selection.has_more,
+      [](BulkItem& item, const base::Result<runtime::Created>& created) {
+        if (created) item.new_run_id = to_string(created->run);
+      });
 }
 
 void add_rerun_routes(std::vector<Route>& routes) {

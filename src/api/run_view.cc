@@ -218,8 +218,7 @@ RunView view_of(const runtime::RunSnapshot& snapshot) {
 }
 
 std::string task_run_name(const engine::TaskRecord& task) {
-  if (task.map_index < 0) return task.id;
-  return task.id + ':' + std::to_string(task.map_index);
+  return model::task_run_name(task.id, task.map_index);
 }
 
 base::Result<std::vector<engine::TaskRecord>> task_records(const Call& call,

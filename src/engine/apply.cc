@@ -114,7 +114,8 @@ class Step {
   void operator()(const PauseRequested&) {
     if (model::is_final(state_.status) || state_.is_paused()) return;
     record(RunPaused{});
-    for_each_queued([&](TaskIndex i) { act(WithdrawSlot{i}); });
+    for (TaskIndex i = 0; i < state_.tasks.size(); ++i)
+      if (task(i).status == TaskStatus::queued) act(WithdrawSlot{i});
   }
 
   void operator()(const ResumeRequested&) {
@@ -395,12 +396,6 @@ class Step {
       if (t.live && !t.stopping) act(StopAttempt{i, t.epoch});
     }
     if (!open.empty()) record(TasksEnded{TaskStatus::cancelled, std::move(open)});
-  }
-
-  template <class Do>
-  void for_each_queued(Do what) {
-    for (TaskIndex i = 0; i < state_.tasks.size(); ++i)
-      if (task(i).status == TaskStatus::queued) what(i);
   }
 
   // ---- limits of time ----

@@ -148,11 +148,11 @@ class FlowChecker {
     for (std::size_t i = 0; i < spec_.edges->size(); ++i) {
       const EdgeSpec& edge = (*spec_.edges)[i];
       Path here = edges.element(i);
-      bool known = known_task(edge.source, here.member("source")) &
-                   known_task(edge.target, here.member("target"));
+      bool source_known = known_task(edge.source, here.member("source"));
+      bool target_known = known_task(edge.target, here.member("target"));
       if (!drawn.emplace(edge.source, edge.target).second)
         errors_.add(here, "this edge exists twice");
-      if (!known) continue;
+      if (!source_known || !target_known) continue;
       if (edge.label) check_label(edge, here.member("label"));
       if (!has_depends) spec_.tasks[index_[edge.target]].depends_on.push_back(edge.source);
     }

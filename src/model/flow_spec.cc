@@ -15,7 +15,7 @@ using base::Fields;
 using base::Path;
 namespace limits = base::limits;
 
-static constexpr double seconds_max = 366.0 * 86400;
+static constexpr double seconds_max = double(limits::duration_seconds_max);
 
 namespace {
 

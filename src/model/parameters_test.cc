@@ -52,7 +52,7 @@ TEST(Parameters, PassAsText) {
 
 TEST(Parameters, AllBrokenRulesAreReported) {
   EXPECT_EQ(resolve(R"({"count":1.5,"size":"m","more":[],"other":1})"),
-            "/parameters/other: the flow has no such parameter; "
+            "/parameters/other: there is no such parameter; "
             "/parameters/url: is required; "
             "/parameters/count: must be of type integer, not a number; "
             "/parameters/size: must be one of the values of its enum; "

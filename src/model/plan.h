@@ -31,6 +31,12 @@ struct PlannedChild {
   std::string label_json;  // of a branch's edge: the output that takes it; empty: always taken
 };
 
+/// `<task id>[:<map index>]`: a task run's id within its run. `map_index` is -1 unless it is an
+/// element of a mapped task.
+inline std::string task_run_name(const std::string& task_id, int map_index) {
+  return map_index < 0 ? task_id : task_id + ':' + std::to_string(map_index);
+}
+
 enum class Hook { on_success, on_failure, on_cancel };
 
 /// Whether hooks of this kind follow a run that ended so.

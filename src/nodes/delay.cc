@@ -7,7 +7,7 @@ namespace nodes {
 
 namespace {
 
-constexpr double seconds_max = 366.0 * 86400;
+constexpr double seconds_max = double(base::limits::duration_seconds_max);
 
 struct DelayConfig {
   std::optional<double> seconds;

@@ -229,8 +229,7 @@ base::Result<nodes::Prepared> Attempts::prepare(Attempt& attempt, TaskValues& va
   context.parameters = TRY(values.parameters());
   context.working_directory = work_directory(run.run);
   // The same for every attempt of the same piece of work.
-  std::string idempotency_key = run_id + ":" + task.id;
-  if (run.map_index >= 0) idempotency_key += fmt::format(":{}", run.map_index);
+  std::string idempotency_key = run_id + ":" + model::task_run_name(task.id, run.map_index);
   if (task.iterations_max > 0) idempotency_key += fmt::format("#{}", attempt.start.iteration);
   context.environment = {
       "DAGY_RUN_ID=" + run_id, "DAGY_TASK_ID=" + task.id,

@@ -80,9 +80,7 @@ struct LiveRun {
   }
   /// `<task id>[:<map index>]`.
   std::string name_of(model::TaskIndex task) const {
-    std::string name = state.planned(task).id;
-    if (state.is_element(task)) name += ':' + std::to_string(state.tasks[task].map_index);
-    return name;
+    return model::task_run_name(state.planned(task).id, state.tasks[task].map_index);
   }
 };
 

@@ -40,11 +40,8 @@ def spawner_of(server):
     raise AssertionError("no spawner")
 
 
-@pytest.mark.parametrize("victims", [("server",), ("spawner",), ("spawner", "server"),
-                                     ("server", "spawner")], ids=lambda names: "+".join(names))
-def test_nothing_outlives(tmp_path, victims):
-    mark = f"98{time.monotonic_ns() % 10 ** 9}"
-    server = servers.Server(tmp_path).start()
+def start_hider(server, mark):
+    """Starts the task and waits until all its processes are there."""
     client = Client(server)
     client = client.with_token(client.login(servers.OWNER, servers.PASSWORD))
     spec = {"name": "hider", "tasks": [{"id": "a", "type": "shell",
@@ -55,6 +52,14 @@ def test_nothing_outlives(tmp_path, victims):
     while len(processes_with(mark)) < 4 and time.monotonic() < deadline:
         time.sleep(0.02)
     assert len(processes_with(mark)) >= 4  # the shell that waits for its sleep is one more
+
+
+@pytest.mark.parametrize("victims", [("server",), ("spawner",), ("spawner", "server"),
+                                     ("server", "spawner")], ids=lambda names: "+".join(names))
+def test_nothing_outlives(tmp_path, victims):
+    mark = f"98{time.monotonic_ns() % 10 ** 9}"
+    server = servers.Server(tmp_path).start()
+    start_hider(server, mark)
     pids = {"server": server.process.pid, "spawner": spawner_of(server)}
     for victim in victims:
         os.kill(pids[victim], signal.SIGKILL)
@@ -68,15 +73,7 @@ def test_nothing_outlives(tmp_path, victims):
 def test_the_next_server_starts_after_the_last_of_them(tmp_path):
     mark = f"97{time.monotonic_ns() % 10 ** 9}"
     server = servers.Server(tmp_path, DAGY_DRAIN_SECONDS=0).start()
-    client = Client(server)
-    client = client.with_token(client.login(servers.OWNER, servers.PASSWORD))
-    spec = {"name": "hider", "tasks": [{"id": "a", "type": "shell",
-                                        "config": {"command": TASK.format(mark=mark)}}]}
-    client.call("POST /flows", 201, body={"flow_spec": spec})
-    client.call("POST /runs", 202, body={"flow_name": "hider"})
-    deadline = time.monotonic() + SECONDS
-    while len(processes_with(mark)) < 4 and time.monotonic() < deadline:
-        time.sleep(0.02)
+    start_hider(server, mark)
     before = set(processes_with(mark))
     for pid in (spawner_of(server), server.process.pid):
         os.kill(pid, signal.SIGKILL)
