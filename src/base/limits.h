@@ -43,7 +43,7 @@ inline constexpr std::size_t answer_value_bytes_max =
     4u << 10;  // in GET /runs/{id}, above: a reference
 inline constexpr std::size_t answer_task_runs_max = 1000;
 inline constexpr std::int64_t duration_seconds_max = 366 * 86'400;  // of any delay or timeout
-inline constexpr std::size_t text_bytes_max = 4u << 10;  // descriptions, reasons
+inline constexpr std::size_t text_bytes_max = 4u << 10;             // descriptions, reasons
 inline constexpr std::size_t error_bytes_max = 8u << 10;
 
 // Expressions (CEL)
