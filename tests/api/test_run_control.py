@@ -1,6 +1,9 @@
 """Steering runs and looking across them: pause, rerun, redrive, bulk, search, stats, events."""
 
+import contextlib
 import http.client
+import resource
+import socket
 import time
 
 import pytest
@@ -330,6 +333,56 @@ def test_after_the_end_the_missing_lines_come(owner, chatty):
 def test_events_of_others(stranger, nobody, chatty):
     stranger.call("GET /runs/{run_id}/events", 404, path={"run_id": chatty})
     nobody.call("GET /runs/{run_id}/events", 401, path={"run_id": chatty})
+
+
+STREAM_CLIENTS_MAX = 1000  # limits::stream_clients_max
+
+
+@pytest.fixture
+def many_descriptors():
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = 2 * STREAM_CLIENTS_MAX
+    if hard != resource.RLIM_INFINITY and hard < wanted:
+        pytest.skip(f"absent here: {wanted} file descriptors")
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, wanted), hard))
+    yield
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+def test_as_many_clients_follow_as_there_is_room_for(many_descriptors, own_server, tmp_path):
+    house = own_server(tmp_path)
+    nobody = Client(house)
+    owner = nobody.with_token(nobody.login(servers.OWNER, servers.PASSWORD))
+    spec = flow([task("d", "delay", {"seconds": 600})])
+    register(owner, spec)
+    run_id = trigger(owner, spec["name"])
+    request = (f"GET /runs/{run_id}/events HTTP/1.1\r\nHost: localhost\r\n"
+               f"Authorization: Bearer {owner.token}\r\n\r\n").encode()
+
+    def begin():
+        connection = socket.create_connection(("localhost", house.port), timeout=30)
+        connection.sendall(request)
+        return connection
+
+    def status(connection):
+        return int(connection.recv(12)[9:])
+
+    with contextlib.ExitStack() as stack:
+        followers = [stack.enter_context(begin()) for _ in range(STREAM_CLIENTS_MAX)]
+        assert {status(each) for each in followers} == {200}
+        path = {"run_id": run_id}
+        refused = owner.call("GET /runs/{run_id}/events", 503, path=path)
+        assert refused.detail == "too many clients follow runs, try again"
+        assert refused.headers["Retry-After"] == "1"
+        followers.pop().close()
+
+        def accepted():
+            return status(stack.enter_context(begin())) == 200
+        eventually(accepted)
+        owner.call("GET /runs/{run_id}/events", 503, path=path)
+        post(owner, run_id, "cancel")  # those who have heard the end need no place
+        other = trigger(owner, spec["name"])
+        follow(owner, other, until="reset")
 
 
 def test_a_stopping_server_ends_its_streams(own_server, tmp_path):
