@@ -74,11 +74,13 @@ struct Attempts::Attempt {
   AttemptStart start;
   const nodes::NodeType* type = nullptr;
 
-  base::Mutex mutex;
+  base::Mutex mutex;  // may be held while the inbox is full, so never taken by the loop's thread
   LogBuffer log GUARDED_BY(mutex);
   std::optional<std::string> last_line GUARDED_BY(mutex) = "";  // of standard output, unless cut
-  std::optional<exec::ProcessId> process GUARDED_BY(mutex);
-  bool stop_requested GUARDED_BY(mutex) = false;
+
+  base::Mutex process_mutex;
+  std::optional<exec::ProcessId> process GUARDED_BY(process_mutex);
+  bool stop_requested GUARDED_BY(process_mutex) = false;
 };
 
 Attempts::Attempts(std::unique_ptr<exec::ProcessHost> host, Evaluator& evaluator,
@@ -178,7 +180,7 @@ void Attempts::stop(base::RunId run, model::TaskIndex task, int epoch) {
     if (found == attempts_.end()) return;
     attempt = found->second;
   }
-  base::MutexLock lock(attempt->mutex);
+  base::MutexLock lock(attempt->process_mutex);
   attempt->stop_requested = true;
   if (attempt->process) host_->stop(*attempt->process);
 }
@@ -200,7 +202,7 @@ void Attempts::launch(const std::shared_ptr<Attempt>& attempt) {
   if (!prepared)
     return report(attempt, nodes::Outcome::fail(std::string(values.failure_kind()),
                                                 prepared.error().message));
-  base::MutexLock lock(attempt->mutex);
+  base::MutexLock lock(attempt->process_mutex);
   if (attempt->stop_requested) {
     lock.unlock();
     return end(attempt,
@@ -296,10 +298,13 @@ void Attempts::flush_loop() {
 // ---- the end ----
 
 void Attempts::end(const std::shared_ptr<Attempt>& attempt, exec::ProcessEnd ended) {
+  {
+    base::MutexLock lock(attempt->process_mutex);
+    attempt->process.reset();
+  }
   std::optional<std::string> last_line;
   {
     base::MutexLock lock(attempt->mutex);
-    attempt->process.reset();
     last_line = attempt->last_line;
   }
   nodes::Outcome outcome = nodes::conclude(*attempt->type, ended, last_line);
