@@ -19,8 +19,8 @@ constexpr const char* busy = R"({"name":"busy","tasks":[
   {"id":"say","type":"shell","retries":1,
    "config":{"command":"for i in 1 2 3 4 5; do echo line $i; done"}},
   {"id":"each","type":"noop","map_over":{"literal":[1,2,3]},"depends_on":["say"]},
-  {"id":"choice","type":"branch","config":{"conditions":[{"label":"yes","expression":"size(tasks.each) == 3"}]},
-   "depends_on":["each"]},
+  {"id":"choice","type":"branch","depends_on":["each"],
+   "config":{"conditions":[{"label":"yes","expression":"size(tasks.each) == 3"}]}},
   {"id":"child","type":"subflow","config":{"flow":"small"},"depends_on":["say"]},
   {"id":"late","type":"delay","config":{"seconds":0.05},"depends_on":["say"]}]})";
 constexpr const char* small = R"({"name":"small","tasks":[{"id":"n","type":"noop"},
