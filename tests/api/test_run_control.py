@@ -1,9 +1,11 @@
 """Steering runs and looking across them: pause, rerun, redrive, bulk, search, stats, events."""
 
+import concurrent.futures
 import contextlib
 import http.client
 import resource
 import socket
+import threading
 import time
 
 import pytest
@@ -178,6 +180,31 @@ def test_failures_are_grouped_and_redriven(owner, stranger):
     again = [finished(owner, each["new_run_id"]) for each in result["items"]]
     assert {view["rerun_of"] for view in again} == set(runs)
     assert (group()["runs"], group()["open"]) == (6, 3)
+
+
+def test_redrives_at_the_same_time_repeat_a_run_once(owner):
+    spec = flow([task("again", "delay", {"seconds": 600}, when="run.trigger_type == 'rerun'"),
+                 shell("a", "exit 5", depends_on=["again"], trigger_rule="all_done")])
+    register(owner, spec)
+    runs = {run_flow(owner, spec["name"])["run_id"] for _ in range(5)}
+    [found] = owner.call("GET /run-failures", 200, query={"flow_name": spec["name"]}).json["items"]
+    path = {"fingerprint": found["fingerprint"]}
+    gate = threading.Barrier(8)
+
+    def redrive(_):
+        gate.wait()
+        return owner.call("POST /run-failures/{fingerprint}/redrive", (200, 404), path=path,
+                          body={"from": "start"})
+    with concurrent.futures.ThreadPoolExecutor(8) as pool:
+        answers = [each.json for each in pool.map(redrive, range(8)) if each.status == 200]
+    items = sum((each["items"] for each in answers), [])
+    made = {each["run_id"]: each["new_run_id"] for each in items if each["new_run_id"]}
+    assert set(made) == runs and sum(each["done"] for each in answers) == len(runs)
+    assert all(each["error"] == f"{made[each['run_id']]} repeats it already"
+               for each in items if not each["new_run_id"])
+    assert len(sum(owner.pages("GET /runs", 100, query={"flow_name": spec["name"]}), [])) == 2 * len(runs)
+    for run_id in made.values():
+        post(owner, run_id, "cancel")
 
 
 def test_numbers_do_not_make_another_failure(owner):
