@@ -88,13 +88,16 @@ struct Attempts::Attempt {
   AttemptStart start;
   const nodes::NodeType* type = nullptr;
 
-  base::Mutex mutex;
+  base::Mutex mutex;  // may be held while the inbox is full, so never taken by the loop's thread
   LogBuffer log GUARDED_BY(mutex);
   std::optional<std::string> last_line GUARDED_BY(mutex) = "";  // of standard output, unless cut
-  std::optional<exec::ProcessId> process GUARDED_BY(mutex);
-  std::unique_ptr<nodes::Exchange> exchange;  // of the pool's job that goes on with it
-  std::optional<net::HttpClient::Id> call GUARDED_BY(mutex);
-  bool stop_requested GUARDED_BY(mutex) = false;
+
+  base::Mutex work_mutex;  // of what is under way
+  std::optional<exec::ProcessId> process GUARDED_BY(work_mutex);
+  std::optional<net::HttpClient::Id> call GUARDED_BY(work_mutex);
+  bool stop_requested GUARDED_BY(work_mutex) = false;
+
+  std::unique_ptr<nodes::Exchange> exchange;  // of the job that goes on with it, one at a time
 };
 
 Attempts::Attempts(std::unique_ptr<exec::ProcessHost> host, std::unique_ptr<net::HttpClient> http,
@@ -199,7 +202,7 @@ void Attempts::stop(base::RunId run, model::TaskIndex task, int epoch) {
     if (found == attempts_.end()) return;
     attempt = found->second;
   }
-  base::MutexLock lock(attempt->mutex);
+  base::MutexLock lock(attempt->work_mutex);
   attempt->stop_requested = true;
   if (attempt->process) host_->stop(*attempt->process);
   if (attempt->call) http_->cancel(*attempt->call);
@@ -222,7 +225,7 @@ void Attempts::launch(const std::shared_ptr<Attempt>& attempt) {
   if (!prepared)
     return report(attempt, nodes::Outcome::fail(std::string(values.failure_kind()),
                                                 prepared.error().message));
-  base::MutexLock lock(attempt->mutex);
+  base::MutexLock lock(attempt->work_mutex);
   if (attempt->stop_requested) {
     lock.unlock();
     return end(attempt,
@@ -298,7 +301,7 @@ void Attempts::go_on(const std::shared_ptr<Attempt>& attempt, const net::HttpEnd
   auto next = attempt->exchange->next(last);
   if (auto* outcome = std::get_if<nodes::Outcome>(&next))
     return report(attempt, std::move(*outcome));
-  base::MutexLock lock(attempt->mutex);
+  base::MutexLock lock(attempt->work_mutex);
   if (attempt->stop_requested) {
     lock.unlock();
     return report(attempt, nodes::Outcome::fail("cancelled", "stopped"));
@@ -356,10 +359,13 @@ void Attempts::flush_loop() {
 // ---- the end ----
 
 void Attempts::end(const std::shared_ptr<Attempt>& attempt, exec::ProcessEnd ended) {
+  {
+    base::MutexLock lock(attempt->work_mutex);
+    attempt->process.reset();
+  }
   std::optional<std::string> last_line;
   {
     base::MutexLock lock(attempt->mutex);
-    attempt->process.reset();
     last_line = attempt->last_line;
   }
   nodes::Outcome outcome = nodes::conclude(*attempt->type, ended, last_line);

@@ -37,14 +37,13 @@ base::Result<> Writer::write(const TxFunction& fn, Priority priority) {
     lock.lock();
     led_ = false;
   }
-  pass_lead(connection_->wal_pages());
+  if (!led_) pass_lead(connection_->wal_pages());  // nobody writes it meanwhile
   return std::move(job.result);
 }
 
 // Lets someone else write: the first that waits, or the checkpointer when the log is long and
 // nobody waits, or too long.
 void Writer::pass_lead(int wal_pages) {
-  if (led_) return;
   Job* next = nullptr;
   for (auto& queue : queues_)
     if (next == nullptr && !queue.empty()) next = queue.front();
