@@ -39,7 +39,9 @@ class Machine {
         objects(directory.file("objects")),
         plans(*store, nodes::catalog()),
         evaluator(*store, objects, plans, clock),
-        attempts(host(directory.path()), evaluator, objects, clock, directory.file("work")),
+        attempts(host(directory.path()),
+                 std::make_unique<net::HttpClient>(net::HttpClientOptions{}), evaluator, objects,
+                 clock, directory.file("work")),
         shard(*store, attempts, clock, nodes::catalog(), {}),
         loop(shard, clock) {
     attempts.report_to(loop);
