@@ -36,7 +36,7 @@ class SystemClock : public Clock {
   SteadyTime steady() const override;
 };
 
-/// "2026-11-22T12:53:59.123Z": ISO 8601, UTC, milliseconds (rest-api.md).
+/// "2026-11-22T12:53:59.123Z": ISO 8601, UTC, milliseconds (rest-api.md). Years 0 to 9999.
 std::string to_iso8601(Timestamp t);
 /// Reads the form above; seconds may lack a fraction or carry up to six digits, the zone is "Z" or
 /// "+hh:mm". Nothing else is accepted.

@@ -1,5 +1,6 @@
 #include "base/json_writer.h"
 
+#include <array>
 #include <charconv>
 #include <cmath>
 
@@ -34,9 +35,12 @@ void append_escaped(std::string& out, unsigned char c) {
   }
 }
 
-bool is_plain(unsigned char c) {
-  return c >= 0x20 && c < 0x7f && c != '"' && c != '\\';
-}
+// Characters that stand for themselves in a JSON string.
+constexpr auto plain = [] {
+  std::array<bool, 256> table{};
+  for (std::size_t c = 0x20; c < 0x7f; ++c) table[c] = c != '"' && c != '\\';
+  return table;
+}();
 
 }  // namespace
 
@@ -45,7 +49,7 @@ void append_json_string(std::string& out, std::string_view text) {
   std::size_t i = 0;
   while (i < text.size()) {
     std::size_t start = i;
-    while (i < text.size() && is_plain(static_cast<unsigned char>(text[i]))) ++i;
+    while (i < text.size() && plain[static_cast<unsigned char>(text[i])]) ++i;
     out.append(text, start, i - start);
     if (i == text.size()) break;
     auto c = static_cast<unsigned char>(text[i]);
