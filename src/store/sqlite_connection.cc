@@ -113,6 +113,7 @@ base::Error SqliteConnection::error(std::string_view sql) const {
     case SQLITE_FULL:
     case SQLITE_BUSY:
     case SQLITE_NOMEM:
+    case SQLITE_CANTOPEN:
       return base::unavailable("database: " + text);
     default:
       break;
@@ -168,7 +169,7 @@ void SqliteConnection::checkpoint() {
                                        &pages_copied);
   if (code == SQLITE_OK && pages_left == pages_copied) wal_pages_ = 0;
   if (code != SQLITE_OK && (code & 0xff) != SQLITE_BUSY)
-    base::log_warning("checkpoint failed", {{"error", sqlite3_errmsg(db_)}});
+    base::log_warning("checkpoint failed", {{"error", error("checkpoint").message}});
 }
 
 }  // namespace store

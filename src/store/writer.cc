@@ -20,6 +20,7 @@ Writer::~Writer() {
     checkpointer_woken_.notify_one();
   }
   checkpointer_.join();
+  connection_->checkpoint();  // closing does it too, but tells nobody of a failed fsync
 }
 
 base::Result<> Writer::write(const TxFunction& fn, Priority priority) {
