@@ -11,6 +11,8 @@ namespace store {
 
 namespace {
 
+constexpr int busy_milliseconds = 5000;
+
 class SqliteRow : public Row {
  public:
   explicit SqliteRow(sqlite3_stmt* statement) : statement_(statement) {}
@@ -82,7 +84,7 @@ base::Result<std::unique_ptr<SqliteConnection>> SqliteConnection::open(const std
 
 base::Result<> SqliteConnection::configure(SqliteMode mode, bool in_memory) {
   sqlite3_extended_result_codes(db_, 1);
-  sqlite3_busy_timeout(db_, 5000);
+  sqlite3_busy_timeout(db_, busy_milliseconds);
   TRY(execute("PRAGMA foreign_keys = OFF"));
   TRY(execute("PRAGMA temp_store = MEMORY"));
   if (mode == SqliteMode::reader) return execute("PRAGMA query_only = ON");
@@ -163,13 +165,22 @@ base::Result<> SqliteConnection::execute(std::string_view sql) {
 }
 
 void SqliteConnection::checkpoint() {
-  int pages_left = 0;
-  int pages_copied = 0;
-  int code = sqlite3_wal_checkpoint_v2(db_, nullptr, SQLITE_CHECKPOINT_PASSIVE, &pages_left,
-                                       &pages_copied);
-  if (code == SQLITE_OK && pages_left == pages_copied) wal_pages_ = 0;
+  (void)checkpoint(SQLITE_CHECKPOINT_PASSIVE);
+}
+
+bool SqliteConnection::truncate_log() {
+  sqlite3_busy_timeout(db_, 0);
+  bool done = checkpoint(SQLITE_CHECKPOINT_TRUNCATE);
+  sqlite3_busy_timeout(db_, busy_milliseconds);
+  if (done) wal_pages_ = 0;
+  return done;
+}
+
+bool SqliteConnection::checkpoint(int mode) {
+  int code = sqlite3_wal_checkpoint_v2(db_, nullptr, mode, nullptr, nullptr);
   if (code != SQLITE_OK && (code & 0xff) != SQLITE_BUSY)
     base::log_warning("checkpoint failed", {{"error", error("checkpoint").message}});
+  return code == SQLITE_OK;
 }
 
 }  // namespace store

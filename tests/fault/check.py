@@ -13,13 +13,19 @@ def number_of(run_id):
     return value
 
 
-def finished_runs(server, acknowledged):
-    """{number: parameters} of the file of a stopped server."""
+def ended_runs(server):
+    """(number, status, parameters) of the file of a stopped server in which nothing lives."""
     connection = sqlite3.connect(f"file:{server.database}?mode=ro", uri=True)
     assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
     assert connection.execute("SELECT * FROM run_live").fetchall() == []
     rows = connection.execute("SELECT run_id, status, parameters FROM run").fetchall()
     connection.close()
+    return rows
+
+
+def finished_runs(server, acknowledged):
+    """{number: parameters}; all have succeeded."""
+    rows = ended_runs(server)
     ended = {run: json.loads(parameters) for run, _, parameters in rows}
     for run in acknowledged:
         assert number_of(run) in ended, f"{run} was acknowledged and is gone"

@@ -1,5 +1,6 @@
 // Preloaded into a server (LD_PRELOAD): counts its syncs, makes them slow, ends the process at one
-// of them, and sets its wall clock. Ruled by a page of numbers that it shares with tests/fault/faults.py.
+// of them, and sets its wall clock. Ruled by a page of numbers that it shares with
+// tests/fault/faults.py.
 #include <dlfcn.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -29,9 +30,9 @@ Page* page() {
   static Page* shared = [] {
     const char* path = std::getenv("FAULTS_PAGE");
     int file = path == nullptr ? -1 : open(path, O_RDWR | O_CLOEXEC);
-    void* memory = file < 0 ? MAP_FAILED
-                            : mmap(nullptr, sizeof(Page), PROT_READ | PROT_WRITE, MAP_SHARED, file,
-                                   0);
+    void* memory = file < 0
+                       ? MAP_FAILED
+                       : mmap(nullptr, sizeof(Page), PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
     if (memory == MAP_FAILED) abort();
     close(file);
     return static_cast<Page*>(memory);

@@ -8,17 +8,17 @@
 namespace faults {
 
 enum class VfsFault {
-  io_error,        // any call but sync
-  disk_full,       // writes
-  torn_write,      // writes: the first half reaches the disk, then an error
-  unheard_write,   // writes: all of it reaches the disk, and an error is told
-  failed_sync,     // syncs
+  io_error,       // any call but sync
+  disk_full,      // writes
+  torn_write,     // writes: the first half reaches the disk, then an error
+  unheard_write,  // writes: all of it reaches the disk, and an error is told
+  failed_sync,    // syncs
 };
 
 std::string name_of(VfsFault fault);
 
-/// One for the program. Calls that `fault` may fail are counted from 1; those from `first` to `last`
-/// fail. Syncs that do not fail do nothing: nobody here takes the power away.
+/// One for the program. Calls that `fault` may fail are counted from 1; those from `first` to
+/// `last` fail. Syncs that do not fail do nothing: nobody here takes the power away.
 class FaultVfs {
  public:
   static FaultVfs& instance();  // registers it the first time

@@ -25,8 +25,8 @@ constexpr const char* spec = R"({"name":"f","tasks":[
   {"id":"asked","type":"approval","depends_on":["retried","wide"]},
   {"id":"last","type":"process","config":{"command":"x"},"depends_on":["asked"]}]})";
 
-constexpr int requests_max = 8;      // of a client that repeats what was refused
-constexpr int steps_max = 60;        // for one thing to happen; the store refuses most of them
+constexpr int requests_max = 8;  // of a client that repeats what was refused
+constexpr int steps_max = 60;    // for one thing to happen; the store refuses most of them
 constexpr TaskIndex approval = 3;
 
 std::shared_ptr<const model::Plan> make_plan() {
@@ -53,10 +53,13 @@ void PromptExecutor::start(runtime::AttemptStart start) {
   bool succeeded = id != "retried" || start.attempt > 1;
   std::string output = fmt::format(R"("{}")", std::string(id == "wide" ? 9000 : 10, 'o'));
   runtime::LogChunk chunk{1, store::encode_log_chunk({{clock_.now(), false, false, "a line"}})};
-  messages_.push_back(runtime::AttemptEnded{
-      start.context.run,
-      {start.context.task, start.epoch, succeeded, model::Value::inline_json(output), {"error", ""}},
-      {chunk}});
+  messages_.push_back(runtime::AttemptEnded{start.context.run,
+                                            {start.context.task,
+                                             start.epoch,
+                                             succeeded,
+                                             model::Value::inline_json(output),
+                                             {"error", ""}},
+                                            {chunk}});
 }
 
 void PromptExecutor::compute(runtime::ComputeStart start) {
@@ -163,12 +166,11 @@ bool ScriptedServer::approve(RunId run, bool* told) {
   bool obeyed = false;
   bool gone = false;  // the decision was committed, though an error was told
   std::vector<Message> messages;
-  messages.push_back(runtime::ControlRun{run, decision, audit_of("approve", run, clock_.now()),
-                                         [&](base::Result<> result) {
-                                           obeyed = bool(result);
-                                           gone = !result && result.error().code !=
-                                                                 base::ErrorCode::unavailable;
-                                         }});
+  messages.push_back(runtime::ControlRun{
+      run, decision, audit_of("approve", run, clock_.now()), [&](base::Result<> result) {
+        obeyed = bool(result);
+        gone = !result && result.error().code != base::ErrorCode::unavailable;
+      }});
   step(std::move(messages));
   if (obeyed && told != nullptr) *told = true;
   return obeyed || gone;
@@ -177,13 +179,12 @@ bool ScriptedServer::approve(RunId run, bool* told) {
 bool ScriptedServer::cancel(RunId run) {
   bool gone = false;
   std::vector<Message> messages;
-  messages.push_back(runtime::ControlRun{run, engine::CancelRequested{"enough"},
-                                         audit_of("cancel", run, clock_.now()),
-                                         [&](base::Result<> result) {
-                                           told_.cancel_obeyed = bool(result);
-                                           gone = !result && result.error().code !=
-                                                                 base::ErrorCode::unavailable;
-                                         }});
+  messages.push_back(
+      runtime::ControlRun{run, engine::CancelRequested{"enough"},
+                          audit_of("cancel", run, clock_.now()), [&](base::Result<> result) {
+                            told_.cancel_obeyed = bool(result);
+                            gone = !result && result.error().code != base::ErrorCode::unavailable;
+                          }});
   step(std::move(messages));
   return told_.cancel_obeyed || gone;
 }
@@ -262,11 +263,13 @@ void check_promises(const std::string& path, const Told& told) {
   EXPECT_EQ(rows(store, "SELECT run_id FROM journal"), Texts{});
   EXPECT_EQ(rows(store, "SELECT run_id FROM approvals"), Texts{});
   // An attempt's last lines are committed with its end, which is committed once.
-  EXPECT_EQ(rows(store, "SELECT run_id FROM log_chunks GROUP BY run_id, task, attempt "
-                        "HAVING COUNT(*) <> 1"),
+  EXPECT_EQ(rows(store,
+                 "SELECT run_id FROM log_chunks GROUP BY run_id, task, attempt "
+                 "HAVING COUNT(*) <> 1"),
             Texts{});
-  EXPECT_EQ(rows(store, "SELECT run_id FROM run WHERE status = 'SUCCEEDED' AND 5 <> (SELECT "
-                        "COUNT(*) FROM log_chunks WHERE log_chunks.run_id = run.run_id)"),
+  EXPECT_EQ(rows(store,
+                 "SELECT run_id FROM run WHERE status = 'SUCCEEDED' AND 5 <> (SELECT "
+                 "COUNT(*) FROM log_chunks WHERE log_chunks.run_id = run.run_id)"),
             Texts{});
   Texts approvals = rows(store, "SELECT audit_id FROM audit_log WHERE action = 'approve'");
   std::string approved = audit_of("approve", told.run[Told::keyed], {}).audit_id;

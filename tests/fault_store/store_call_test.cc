@@ -51,8 +51,7 @@ TEST_P(StoreCallTest, CallsFailForAWhile) {
   fail_everywhere(6, /*must_end=*/true);
 }
 
-INSTANTIATE_TEST_SUITE_P(Faults, StoreCallTest,
-                         testing::Values(CallFault::not_done),
+INSTANTIATE_TEST_SUITE_P(Faults, StoreCallTest, testing::Values(CallFault::not_done),
                          [](const auto& info) {
                            return info.param == CallFault::not_done ? "not_done" : "done_unheard";
                          });
