@@ -2,10 +2,9 @@
 
 #include <fmt/format.h>
 
-#include <cstdlib>
-
 #include "base/check.h"
 #include "base/log.h"
+#include "store/failed_sync.h"
 
 namespace store {
 
@@ -120,11 +119,7 @@ base::Error SqliteConnection::error(std::string_view sql) const {
     default:
       break;
   }
-  // After a failed fsync nobody knows what the disk holds: only a restart finds out.
-  if (code == SQLITE_IOERR_FSYNC || code == SQLITE_IOERR_DIR_FSYNC) {
-    base::log_error("fsync failed, the process ends", {{"error", text}});
-    std::abort();
-  }
+  if (code == SQLITE_IOERR_FSYNC || code == SQLITE_IOERR_DIR_FSYNC) end_after_failed_sync(text);
   if ((code & 0xff) == SQLITE_IOERR) return base::unavailable("database: " + text);
   return base::internal_error(fmt::format("database: {} in {}", text, sql.substr(0, 200)));
 }

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include <atomic>
+#include <cerrno>
 #include <cstdint>
 #include <cstdlib>
 
@@ -22,6 +23,7 @@ struct Page {
   Number syncs;               // so far; the test sets it back
   Number kill_before;         // the sync with this number; 0: none
   Number kill_after;          // likewise
+  Number fail;                // likewise: it is told to have failed
   Number sync_milliseconds;   // how much longer a sync takes
   Number clock_microseconds;  // how far the wall clock is off
 };
@@ -51,6 +53,10 @@ int sync(const char* name, int file) {
   if (number == faults.kill_before) kill(getpid(), SIGKILL);
   timespec time{faults.sync_milliseconds / 1000, faults.sync_milliseconds % 1000 * 1'000'000};
   nanosleep(&time, nullptr);
+  if (number == faults.fail) {
+    errno = EIO;
+    return -1;
+  }
   int result = next<int (*)(int)>(name)(file);
   if (number == faults.kill_after) kill(getpid(), SIGKILL);
   return result;

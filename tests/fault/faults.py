@@ -14,7 +14,7 @@ LIBRARY = pathlib.Path(os.environ.get(
 class Faults:
     """The numbers of the page that both share; a server's settings to start it under them."""
 
-    FIELDS = ("syncs", "kill_before", "kill_after", "sync_milliseconds", "clock_microseconds")
+    FIELDS = ("syncs", "kill_before", "kill_after", "fail", "sync_milliseconds", "clock_microseconds")
 
     def __init__(self, path):
         assert LIBRARY.exists(), f"{LIBRARY} is not built: cmake -DDAGY_TESTS=ON"
@@ -29,7 +29,8 @@ class Faults:
     def __setitem__(self, name, value):
         struct.pack_into("q", self.page, 8 * self.FIELDS.index(name), value)
 
-    def kill_at(self, number, after):
-        """At this sync from now on; 0: never."""
-        self["kill_before"] = self["kill_after"] = self["syncs"] = 0
-        self["kill_after" if after else "kill_before"] = number
+    def at_sync(self, number, fault):
+        """kill_before, kill_after or fail the sync with this number from now on; 0: none."""
+        for each in ("kill_before", "kill_after", "fail", "syncs"):
+            self[each] = 0
+        self[fault] = number

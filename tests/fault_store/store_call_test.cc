@@ -33,7 +33,7 @@ class StoreCallTest : public testing::TestWithParam<CallFault> {
     int n = 0;
     while (failed && !HasFailure()) {
       SCOPED_TRACE(fmt::format("{} calls from {} on", length, ++n));
-      store::TemporaryDirectory directory;
+      store::TemporaryDirectory directory("/dev/shm");
       std::string path = directory.path() + "/dagy.db";
       Told told;
       failed = serve(path, n, length, told) > 0;

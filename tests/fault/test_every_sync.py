@@ -1,5 +1,7 @@
-"""kill -9 before and after every sync of a scripted flow: each commit's boundary, each object's."""
+"""A scripted flow of which every sync, of a commit or of an object, is in turn where the server is
+killed, before it or after it, or fails, which must end the server."""
 
+import signal
 import sqlite3
 
 import pytest
@@ -11,7 +13,7 @@ from faults import Faults
 from load import Caller, Lost, noop, shell
 
 END_SECONDS = 30
-HALF = """printf '"'; head -c 40000 /dev/zero | tr '\\0' x; echo '"'"""
+HALF = """printf '"'; printf "$DAGY_RUN_ID"; head -c 40000 /dev/zero | tr '\\0' x; echo '"'"""
 
 
 def flows(evidence):
@@ -36,10 +38,11 @@ def flows(evidence):
 class Client:
     """Follows the script over any number of deaths of the server."""
 
-    def __init__(self, server, caller, faults):
+    def __init__(self, server, caller, faults, fault):
         self.server = server
         self.caller = caller
         self.faults = faults
+        self.fault = fault
         self.deaths = 0
 
     def insist(self, request):
@@ -51,13 +54,12 @@ class Client:
                 self.start_again()
 
     def start_again(self):
-        assert self.server.wait() == -9, self.server.log()
+        died_of = -signal.SIGABRT if self.fault == "fail" else -signal.SIGKILL
+        assert self.server.wait() == died_of, self.server.log()
         self.deaths += 1
         before = processes.of_attempts(self.server.data_dir)
-        if self.deaths > 1:
-            self.faults.kill_at(0, after=False)
-        else:  # the first start after it dies, too, of its recovery
-            self.faults.kill_at(1, after=True)
+        # The first start after it dies, too, of its recovery.
+        self.faults.at_sync(1 if self.deaths == 1 else 0, self.fault)
         self.caller.close()
         try:
             self.server.start()
@@ -117,8 +119,8 @@ def check_children(server, parents):
     assert sorted(parent for parent, in rows) == sorted(check.number_of(run) for run in parents)
 
 
-@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
-def test_kill_at_every_commit_boundary(make_server, tmp_path, after):
+@pytest.mark.parametrize("fault", ["kill_before", "kill_after", "fail"])
+def test_every_sync(make_server, tmp_path, fault):
     evidence = tmp_path / "evidence"
     faults = Faults(tmp_path / "faults")
     server = make_server(**faults.settings).start()
@@ -129,17 +131,18 @@ def test_kill_at_every_commit_boundary(make_server, tmp_path, after):
     acknowledged = []
     while True:
         number += 1
-        client = Client(server, caller, faults)
-        faults.kill_at(number, after)
-        run = client.play(f"{after}-{number}")
+        client = Client(server, caller, faults, fault)
+        faults.at_sync(number, fault)
+        run = client.play(f"{fault}-{number}")
         acknowledged.append(run["run_id"])
         check_run(run, load.read_evidence(evidence), client.deaths)
-        if client.deaths == 0:
+        if faults["syncs"] < number and client.deaths == 0:
             break
-    faults.kill_at(0, after)
+        assert client.deaths > 0, "it lived on"
+    faults.at_sync(0, fault)
     assert server.stop() == 0
     assert processes.of_attempts(server.data_dir) == {}
     check.finished_runs(server, acknowledged)
     check_children(server, acknowledged)
-    print(f"{number - 1} boundaries")
+    print(f"{number - 1} syncs")
     assert number > 10
