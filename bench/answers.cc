@@ -27,7 +27,8 @@ struct Burden {
 constexpr Burden burdens[] = {
     {"idle", "", ""},
     {"a task prints 1 GB", "prints", "head -c 740000000 /dev/urandom | base64"},
-    {"lines of 50 MB", "lines", "for i in 1 2 3 4; do head -c 50000000 /dev/zero | tr '\\\\0' x; echo; done; echo 1"},
+    {"lines of 50 MB", "lines",
+     "for i in 1 2 3 4; do head -c 50000000 /dev/zero | tr '\\\\0' x; echo; done; echo 1"},
     {"children are left", "children", "for i in $(seq 200); do setsid sleep 600 & done; sleep 1"},
 };
 
@@ -75,10 +76,13 @@ class Answers {
   void measure(const Burden& burden, std::vector<Row>& rows) {
     std::string run;
     if (!burden.flow.empty()) {
-      add_flow(burden.flow, fmt::format(R"("type":"shell","config":{{"command":"{}"}})", burden.command));
+      add_flow(burden.flow,
+               fmt::format(R"("type":"shell","config":{{"command":"{}"}})", burden.command));
       run = post_run(burden.flow);
     }
-    auto goes_on = [&] { return !run.empty() && (status_of(run) == "QUEUED" || status_of(run) == "RUNNING"); };
+    auto goes_on = [&] {
+      return !run.empty() && (status_of(run) == "QUEUED" || status_of(run) == "RUNNING");
+    };
     for (int i = 0; i < rounds_min || goes_on(); ++i) {
       measure_reads();
       measure_writes();
