@@ -316,7 +316,7 @@ base::Result<Reply> rerun_many(const Call& call) {
   Selection selection = TRY(select_runs(call, request, /*live=*/false));
   RerunRequest each;
   each.from = request.from;
-  return rerun_all(call, selection, each);
+  return rerun_all(call, selection, each, Repeat::always);
 }
 
 }  // namespace
@@ -353,13 +353,18 @@ const Fields& BulkResult::fields() {
 }
 
 base::Result<Reply> rerun_all(const Call& call, const Selection& selection,
-                              const RerunRequest& request) {
+                              const RerunRequest& request, Repeat repeat) {
   std::vector<BulkItem> items;
   BulkMessages<runtime::CreateRun> messages;
   for (base::RunId id : selection.runs) {
     BulkItem& item = items.emplace_back(BulkItem{to_string(id), {}, {}});
     base::Result<runtime::CreateRun> message = make_rerun(call, id, request);
     if (message) {
+      // The key is unique in the store: of requests that repeat the run, one creates its rerun.
+      if (repeat == Repeat::once)
+        message->key = store::IdempotencyRow{.org_id = call.identity->org_id,
+                                             .route = std::string(call.route.path),
+                                             .key = to_string(id)};
       messages.emplace_back(items.size() - 1, std::move(*message));
     } else {
       item.error = message.error().message;
@@ -368,7 +373,11 @@ base::Result<Reply> rerun_all(const Call& call, const Selection& selection,
   return send_all<base::Result<runtime::Created>>(
       call, std::move(messages), std::move(items), selection.has_more,
       [](BulkItem& item, const base::Result<runtime::Created>& created) {
-        if (created) item.new_run_id = to_string(created->run);
+        if (created && created->existed) {
+          item.error = to_string(created->run) + " repeats it already";
+        } else if (created) {
+          item.new_run_id = to_string(created->run);
+        }
       });
 }
 

@@ -35,9 +35,12 @@ struct Selection {
   bool has_more = false;
 };
 
+/// Whether a run may be repeated that another request repeats at the same time.
+enum class Repeat { always, once };
+
 /// Starts a rerun of each run, from what they were when this was asked; answers 200 with what
 /// became of each.
 base::Result<Reply> rerun_all(const Call& call, const Selection& selection,
-                              const RerunRequest& request);
+                              const RerunRequest& request, Repeat repeat);
 
 }  // namespace api

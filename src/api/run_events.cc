@@ -74,19 +74,28 @@ void append_news(std::string& out, const RunNews& news) {
   if (news.is_finished) append_event(out, "end", end_id, text_of(news));
 }
 
+struct Past {
+  std::string text;
+  std::int64_t seq = 0;
+  bool is_finished = false;
+};
+
 // One client that follows a run. What is committed while its past is being read waits.
 class Follower {
  public:
-  explicit Follower(net::Stream stream) : stream_(std::move(stream)) {}
+  explicit Follower(Answer answer) : answer_(std::move(answer)) {}
 
-  bool is_gone() const { return stream_.client_gone(); }
+  bool is_gone() {
+    base::MutexLock lock(mutex_);
+    return is_over_ || answer_.client_gone();
+  }
 
   bool hear(const RunNews& news) {
     base::MutexLock lock(mutex_);
-    if (is_over_ || stream_.client_gone()) return false;
+    if (is_over_ || answer_.client_gone()) return false;
     std::string text;
     append_news(text, news);
-    if (!past_sent_) {
+    if (!stream_) {
       waiting_[news.seq] += text;
       is_finished_ = is_finished_ || news.is_finished;
       return !news.is_finished;
@@ -95,38 +104,40 @@ class Follower {
     return !is_over_;
   }
 
-  /// The past, up to the commit `seq`; then goes on with what came since.
-  void send_past(std::string text, std::int64_t seq, bool is_finished) {
+  /// Begins the answer with the past, up to the commit `seq`; then goes on with what came since.
+  void begin(const Past& past) {
     base::MutexLock lock(mutex_);
-    past_sent_ = true;
-    last_seq_ = seq;
-    stream_.send(std::move(text));
-    if (is_finished) return finish();
+    net::Response head{.content_type = "text/event-stream",
+                       .headers = {{"Cache-Control", "no-store"}, {"X-Accel-Buffering", "no"}},
+                       .body = "retry: 2000\n\n" + past.text};
+    stream_ = answer_.stream(std::move(head), ":\n\n");
+    last_seq_ = past.seq;
+    if (past.is_finished) return finish();
     for (auto& [at, waiting] : waiting_) send(at, waiting, false);
     waiting_.clear();
     if (is_finished_) finish();
   }
-  void finish_with(std::string text) {
+  void refuse(const base::Error& error) {
     base::MutexLock lock(mutex_);
-    stream_.send(std::move(text));
-    finish();
+    is_over_ = true;
+    answer_.send_error(error);
   }
 
  private:
   void send(std::int64_t seq, const std::string& text, bool is_finished) REQUIRES(mutex_) {
-    if (seq > last_seq_ || is_finished) stream_.send(text);
+    if (seq > last_seq_ || is_finished) stream_->send(text);
     last_seq_ = std::max(last_seq_, seq);
     if (is_finished) finish();
   }
   void finish() REQUIRES(mutex_) {
     is_over_ = true;
-    stream_.end();
+    stream_->end();
   }
 
-  const net::Stream stream_;
+  const Answer answer_;
   base::Mutex mutex_;
-  bool past_sent_ GUARDED_BY(mutex_) = false;
-  bool is_finished_ GUARDED_BY(mutex_) = false;  // while the past was being read
+  std::optional<net::Stream> stream_ GUARDED_BY(mutex_);  // once the past has been read
+  bool is_finished_ GUARDED_BY(mutex_) = false;           // while the past was being read
   bool is_over_ GUARDED_BY(mutex_) = false;
   std::int64_t last_seq_ GUARDED_BY(mutex_) = 0;
   std::map<std::int64_t, std::string> waiting_ GUARDED_BY(mutex_);
@@ -136,12 +147,6 @@ class Follower {
 struct Seen {
   std::optional<store::LogPosition> position;  // nothing: it begins, or its id is unknown
   bool is_end = false;
-};
-
-struct Past {
-  std::string text;
-  std::int64_t seq = 0;
-  bool is_finished = false;
 };
 
 // Reads what the client has missed.
@@ -269,18 +274,16 @@ Seen seen_by(const Call& call, const EventQuery& query) {
 }
 
 void follow(const Call& call, base::RunId id, const Seen& seen, const Answer& answer) {
-  net::Response head{.content_type = "text/event-stream",
-                     .headers = {{"Cache-Control", "no-store"}, {"X-Accel-Buffering", "no"}},
-                     .body = "retry: 2000\n\n"};
-  auto follower = std::make_shared<Follower>(answer.stream(std::move(head), ":\n\n"));
+  auto follower = std::make_shared<Follower>(answer);
   bool listens = call.services.feed.subscribe(
       id, {[follower](const RunNews& news) { return follower->hear(news); },
            [follower] { return follower->is_gone(); }});
-  if (!listens) return follower->finish_with(": too many clients follow runs, try again\n\n");
+  if (!listens)
+    return follower->refuse(base::unavailable("too many clients follow runs, try again"));
   base::Result<Past> past = PastReader(call, id).read(seen);
-  if (past) return follower->send_past(std::move(past->text), past->seq, past->is_finished);
+  if (past) return follower->begin(*past);
   base::log_error("a run's past cannot be read", {{"error", past.error().message}});
-  follower->finish_with(": the run cannot be read\n\n");
+  follower->refuse(past.error());
 }
 
 base::Result<Reply> follow_run(const Call& call) {

@@ -130,7 +130,7 @@ base::Result<Reply> redrive(const Call& call) {
   if (selection.has_more) selection.runs.pop_back();
   RerunRequest each;
   each.from = request.from;
-  return rerun_all(call, selection, each);
+  return rerun_all(call, selection, each, Repeat::once);
 }
 
 }  // namespace

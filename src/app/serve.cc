@@ -45,7 +45,7 @@ class Running {
  public:
   Running(const Settings& settings, const DataDirectory& directory,
           std::unique_ptr<store::Store> store, std::unique_ptr<exec::ProcessHost> host,
-          base::Clock& clock)
+          std::unique_ptr<net::HttpClient> http, base::Clock& clock)
       : settings_(settings),
         clock_(clock),
         isolation_(host->isolation()),
@@ -53,7 +53,8 @@ class Running {
         objects_(directory.file("objects")),
         plans_(*store_, nodes::catalog()),
         evaluator_(*store_, objects_, plans_, clock),
-        attempts_(std::move(host), evaluator_, objects_, clock, directory.file("work")),
+        attempts_(std::move(host), std::move(http), evaluator_, objects_, clock,
+                  directory.file("work")),
         shard_(*store_, attempts_, clock, nodes::catalog(),
                {.slots = base::limits::processes_per_core *
                          std::max(1u, std::thread::hardware_concurrency())}),
@@ -127,6 +128,15 @@ class Running {
   std::unique_ptr<net::Server> server_;
 };
 
+base::Result<std::unique_ptr<net::HttpClient>> make_http_client(const Settings& settings) {
+  auto policy = net::OutboundPolicy::create(settings.http_allow);
+  if (!policy) return base::invalid("DAGY_HTTP_ALLOW: " + policy.error().message);
+  if (!settings.http_ca_file.empty() && access(settings.http_ca_file.c_str(), R_OK) != 0)
+    return base::invalid("DAGY_HTTP_CA_FILE: cannot be read: " + settings.http_ca_file);
+  return std::make_unique<net::HttpClient>(
+      net::HttpClientOptions{std::move(*policy), settings.http_ca_file});
+}
+
 // Ends the process when a second signal comes while the first is being obeyed.
 void watch_for_second_signal() {
   std::thread([] {
@@ -150,12 +160,13 @@ base::Result<> serve(const Settings& settings) {
   // What this process holds in memory is not for others of its user to read.
   prctl(PR_SET_DUMPABLE, 0);
   base::SystemClock clock;
+  auto http = TRY(make_http_client(settings));
   DataDirectory directory = TRY(DataDirectory::open(settings.data_dir));
   std::string database = TRY(database_path(settings));
   std::unique_ptr<store::Store> store = TRY(store::open_sqlite({database}, clock));
   auto host = TRY(start_process_host(settings, directory, clock));
-  auto running =
-      std::make_unique<Running>(settings, directory, std::move(store), std::move(host), clock);
+  auto running = std::make_unique<Running>(settings, directory, std::move(store), std::move(host),
+                                           std::move(http), clock);
   TRY(running->start());
   int signal = 0;
   sigwait(&signals, &signal);

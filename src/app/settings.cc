@@ -74,6 +74,11 @@ const std::vector<Setting>& settings_table() {
       text("allowed_paths", &Settings::allowed_paths, true,
            "directories, separated by colons, that every task may see and change, as far as their "
            "permissions allow its user"),
+      text("http_allow", &Settings::http_allow, true,
+           "host:port entries, separated by commas, that flows may call although their address is "
+           "not public"),
+      text("http_ca_file", &Settings::http_ca_file, true,
+           "PEM file of the certificate authorities that calls trust; absent: the system's"),
   };
   return table;
 }

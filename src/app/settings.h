@@ -26,6 +26,8 @@ struct Settings {
   int drain_seconds = 30;
   bool allow_unisolated = false;
   std::string allowed_paths;
+  std::string http_allow;
+  std::string http_ca_file;
 };
 
 /// One row of the table. Exactly one of the members is set.

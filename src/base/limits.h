@@ -113,6 +113,21 @@ inline constexpr auto nest_margin = 2s;  // beyond the grace, for a nest that do
 inline constexpr auto isolation_probe_timeout = 5s;
 inline constexpr std::size_t allowed_paths_max = 64;
 
+// Calls to outside
+inline constexpr std::size_t http_transfers_max = 1000;  // at a time; more wait
+inline constexpr int http_redirects_max = 10;
+inline constexpr std::size_t http_url_bytes_max = 8u << 10;
+inline constexpr std::size_t http_headers_max = 100;              // of a request
+inline constexpr std::size_t http_header_bytes_max = 64u << 10;   // all together
+inline constexpr std::size_t http_body_bytes_max = 16u << 20;     // of a request or an answer
+inline constexpr std::size_t http_bodies_bytes_max = 512u << 20;  // of all answers coming in
+inline constexpr auto http_connect_timeout = 10s;                 // name, connection and TLS
+inline constexpr auto http_dns_ttl = 5s;
+inline constexpr auto http_silence_timeout = 300s;  // without a byte
+inline constexpr int http_pages_max = 1000;
+inline constexpr int http_pages_default = 100;
+inline constexpr std::size_t http_allow_max = 1000;  // entries of DAGY_HTTP_ALLOW
+
 // Store
 inline constexpr std::size_t write_rows_max = 1000;
 inline constexpr auto write_slice = 5ms;

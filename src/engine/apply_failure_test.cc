@@ -95,6 +95,15 @@ TEST(ApplyRetry, DoesNotRunAheadOfMaxParallel) {
 
 // ---- timeouts ----
 
+TEST(ApplyRetry, GoesByPriorityAmongThoseThatAreReady) {
+  TestRun run(R"(a {"priority":5,"retries":1,"retry_delay_seconds":5}; b; c; d)",
+              R"("max_parallel":1,"fail_fast":false)");
+  EXPECT_EQ(run.begin(), "start a 1.1");
+  EXPECT_EQ(run.fail("a"), "start b 1.1");
+  EXPECT_EQ(run.pass(5), "");
+  EXPECT_EQ(run.succeed("b"), "start a 2.2");
+}
+
 TEST(ApplyTimeout, EndsTheTaskAndWaitsForTheAttemptToBeGone) {
   TestRun run(R"(a {"timeout_seconds":5}; b < a)");
   run.begin();

@@ -219,9 +219,8 @@ void Connection::dispatch() {
   keep_alive_ = parser_.keep_alive();
   phase_ = Phase::handling;
   deadline_ = base::SteadyTime::max();
-  auto state = std::make_shared<Responder::State>(loop_.outbox, self_, sequence_);
-  responder_ = state;
-  if (eof_) state->mark_gone();
+  client_gone_ = std::make_shared<std::atomic<bool>>(eof_);
+  auto state = std::make_shared<Responder::State>(loop_.outbox, self_, sequence_, client_gone_);
   WorkerPool::Job job{std::move(request), Responder(state), std::move(charge_)};
   if (loop_.pool.submit(job)) return;
   state->cancel();
@@ -312,6 +311,7 @@ void Connection::write_stream() {
     if (failed) return close();
     if (bytes == 0) {
       waits_writable_ = true;
+      set_deadline(loop_.options.write_timeout);  // not what is left until the next heartbeat
       return transport_.wait_writable();
     }
     written_ += bytes;
@@ -393,7 +393,7 @@ void Connection::close() {
 }
 
 void Connection::mark_client_gone() {
-  if (auto state = responder_.lock()) state->mark_gone();
+  if (client_gone_) *client_gone_ = true;
 }
 
 void Connection::set_deadline(std::chrono::milliseconds after) {

@@ -2,6 +2,7 @@
 // and the time, and asks its Transport to read, write and close. Lives on one loop thread.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -122,7 +123,7 @@ class Connection {
   // The request under way.
   RequestParser parser_;
   std::uint64_t sequence_ = 0;
-  std::weak_ptr<Responder::State> responder_;
+  std::shared_ptr<std::atomic<bool>> client_gone_;  // told to whoever answers it
   base::SteadyTime started_ = {};
   std::string method_;
   std::string path_;

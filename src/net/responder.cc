@@ -36,8 +36,10 @@ void Responder::State::send(Response response) {
 
 std::shared_ptr<Stream::State> Responder::State::stream(Response head, std::string heartbeat) {
   check_response(head);
-  auto stream = std::make_shared<Stream::State>(outbox_, connection_, sequence_, gone_);
-  if (!answered_.exchange(true))
+  bool is_answered = answered_.exchange(true);
+  auto stream =
+      std::make_shared<Stream::State>(outbox_, connection_, sequence_, gone_, is_answered);
+  if (!is_answered)
     outbox_->push({connection_, sequence_, StreamHead{std::move(head), std::move(heartbeat)}});
   return stream;
 }

@@ -58,9 +58,13 @@ class Outbox {
 
 class Responder::State {
  public:
+  /// `gone` is set by the connection when its client has gone.
   State(std::shared_ptr<Outbox> outbox, std::weak_ptr<Connection> connection,
-        std::uint64_t sequence)
-      : outbox_(std::move(outbox)), connection_(std::move(connection)), sequence_(sequence) {}
+        std::uint64_t sequence, std::shared_ptr<const std::atomic<bool>> gone)
+      : outbox_(std::move(outbox)),
+        connection_(std::move(connection)),
+        sequence_(sequence),
+        gone_(std::move(gone)) {}
   ~State();
 
   void send(Response response);
@@ -68,25 +72,25 @@ class Responder::State {
   std::shared_ptr<Stream::State> stream(Response head, std::string heartbeat);
   /// No answer is wanted any more, not even that of the destructor.
   void cancel() { answered_ = true; }
-  void mark_gone() { *gone_ = true; }
   bool gone() const { return *gone_; }
 
  private:
   const std::shared_ptr<Outbox> outbox_;
   const std::weak_ptr<Connection> connection_;
   const std::uint64_t sequence_;
+  const std::shared_ptr<const std::atomic<bool>> gone_;
   std::atomic<bool> answered_ = false;
-  const std::shared_ptr<std::atomic<bool>> gone_ = std::make_shared<std::atomic<bool>>(false);
 };
 
 class Stream::State {
  public:
   State(std::shared_ptr<Outbox> outbox, std::weak_ptr<Connection> connection,
-        std::uint64_t sequence, std::shared_ptr<const std::atomic<bool>> gone)
+        std::uint64_t sequence, std::shared_ptr<const std::atomic<bool>> gone, bool leads_nowhere)
       : outbox_(std::move(outbox)),
         connection_(std::move(connection)),
         sequence_(sequence),
-        gone_(std::move(gone)) {}
+        gone_(std::move(gone)),
+        ended_(leads_nowhere) {}
   ~State() { end(); }
 
   void send(std::string text);
@@ -98,7 +102,7 @@ class Stream::State {
   const std::weak_ptr<Connection> connection_;
   const std::uint64_t sequence_;
   const std::shared_ptr<const std::atomic<bool>> gone_;
-  std::atomic<bool> ended_ = false;
+  std::atomic<bool> ended_;
 };
 
 }  // namespace net

@@ -6,11 +6,10 @@
 #include <array>
 #include <iterator>
 
+#include "base/ascii.h"
 #include "base/check.h"
 
 namespace net {
-
-namespace {
 
 bool is_token(std::string_view text) {
   return !text.empty() && std::ranges::all_of(text, [](char c) {
@@ -19,20 +18,16 @@ bool is_token(std::string_view text) {
   });
 }
 
+namespace {
+
 bool is_one_line(std::string_view text) {
   return text.find_first_of(std::string_view("\r\n\0", 3)) == text.npos;
 }
 
-bool equals_ignoring_case(std::string_view text, std::string_view lower) {
-  return std::ranges::equal(text, lower, [](char a, char b) {
-    return (a >= 'A' && a <= 'Z' ? a + ('a' - 'A') : a) == b;
-  });
-}
-
 bool is_framing(std::string_view name) {
-  return equals_ignoring_case(name, "content-length") ||
-         equals_ignoring_case(name, "transfer-encoding") ||
-         equals_ignoring_case(name, "connection");
+  return base::equals_ignoring_case(name, "content-length") ||
+         base::equals_ignoring_case(name, "transfer-encoding") ||
+         base::equals_ignoring_case(name, "connection");
 }
 
 constexpr std::array<std::pair<int, std::string_view>, 34> reasons{{

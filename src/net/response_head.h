@@ -9,6 +9,9 @@
 
 namespace net {
 
+/// A name as those of headers and methods (RFC 9110, 5.6.2).
+bool is_token(std::string_view text);
+
 /// "Sun, 06 Nov 1994 08:49:37 GMT" (RFC 9110, 5.6.7).
 std::string http_date(base::Timestamp now);
 

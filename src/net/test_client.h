@@ -97,6 +97,21 @@ class Client {
     send(bytes);
     return reply();
   }
+  /// What comes up to and with `text`; all there was when the connection ends before.
+  std::string read_until(std::string_view text) {
+    std::size_t at;
+    while ((at = in_.find(text)) == in_.npos)
+      if (!fill()) return std::exchange(in_, {});
+    std::string out = in_.substr(0, at + text.size());
+    in_.erase(0, out.size());
+    return out;
+  }
+  /// Everything up to the end of the connection.
+  std::string rest() {
+    while (fill()) {
+    }
+    return std::exchange(in_, {});
+  }
   /// True when the server closed in order (no RST) and nothing was left to read.
   bool at_end() {
     if (!in_.empty()) return false;

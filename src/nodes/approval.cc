@@ -91,10 +91,8 @@ base::Result<Wait> wait(std::string text, base::Timestamp now) {
 }  // namespace
 
 extern const NodeType approval;
-const NodeType approval{{"approval", "Waits until a person decides", /*needs_slot=*/false,
-                         ApprovalConfig::fields, check, model::NodeKind::approval},
-                        nullptr,
-                        nullptr,
-                        wait};
+const NodeType approval{.info = {"approval", "Waits until a person decides", /*needs_slot=*/false,
+                                 ApprovalConfig::fields, check, model::NodeKind::approval},
+                        .wait = wait};
 
 }  // namespace nodes

@@ -8,6 +8,7 @@ namespace nodes {
 extern const NodeType approval;
 extern const NodeType branch;
 extern const NodeType delay;
+extern const NodeType http;
 extern const NodeType noop;
 extern const NodeType python;
 extern const NodeType shell;
@@ -16,7 +17,7 @@ extern const NodeType transform;
 
 std::span<const NodeType* const> node_types() {
   static constexpr auto types = std::to_array<const NodeType*>(
-      {&noop, &python, &shell, &transform, &branch, &delay, &approval, &subflow});
+      {&noop, &python, &shell, &http, &transform, &branch, &delay, &approval, &subflow});
   return types;
 }
 

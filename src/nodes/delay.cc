@@ -49,10 +49,9 @@ base::Result<Wait> wait(std::string text, base::Timestamp now) {
 }  // namespace
 
 extern const NodeType delay;
-const NodeType delay{{"delay", "Waits for a number of seconds, or until a time",
-                      /*needs_slot=*/false, DelayConfig::fields, check, model::NodeKind::delay},
-                     nullptr,
-                     nullptr,
-                     wait};
+const NodeType delay{
+    .info = {"delay", "Waits for a number of seconds, or until a time",
+             /*needs_slot=*/false, DelayConfig::fields, check, model::NodeKind::delay},
+    .wait = wait};
 
 }  // namespace nodes

@@ -2,15 +2,18 @@
 // one constant; the list of them is catalog.cc. Example to copy: shell.cc.
 #pragma once
 
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <variant>
 
 #include "base/result.h"
 #include "exec/process.h"
 #include "model/node_type.h"
 #include "model/status.h"
 #include "model/value.h"
+#include "net/http_client.h"
 
 namespace nodes {
 
@@ -21,6 +24,8 @@ struct NodeContext {
   std::string parameters;                // JSON object
   std::string working_directory;         // shared by the attempts of one run
   std::vector<std::string> environment;  // DAGY_RUN_ID and its like, "NAME=value"
+  std::string idempotency_key;           // the same for every attempt
+  std::string traceparent;               // W3C trace context: the trace is the run
 };
 
 struct Prepared {
@@ -39,6 +44,14 @@ struct Outcome {
   }
 };
 
+/// An attempt that is a conversation over HTTP, held by the server itself.
+class Exchange {
+ public:
+  virtual ~Exchange() = default;
+  /// The first request (`last` is null), the next one after an answer, or how the attempt ended.
+  virtual std::variant<net::HttpRequest, Outcome> next(const net::HttpEnd* last) = 0;
+};
+
 /// What a delay or an approval waits for.
 struct Wait {
   std::optional<base::Timestamp> until;
@@ -51,12 +64,14 @@ struct Wait {
 
 struct NodeType {
   model::NodeTypeInfo info;
-  /// The process of an attempt; null for a type that does nothing.
+  /// The process of an attempt; null for a type that has none.
   base::Result<Prepared> (*prepare)(const NodeContext&) = nullptr;
   /// Called for a process that ended with exit code 0, or that gave a result before it failed; all
   /// other ends are one rule for all types (conclude() below). `last_line` is the last line of its
   /// standard output, nothing when that was too long to be kept whole.
   Outcome (*result)(const exec::ProcessEnd&, std::optional<std::string_view> last_line) = nullptr;
+  /// Instead of a process.
+  base::Result<std::unique_ptr<Exchange>> (*converse)(const NodeContext&) = nullptr;
   /// Of a type that waits: `config` is JSON text with its templates filled in.
   base::Result<Wait> (*wait)(std::string config, base::Timestamp now) = nullptr;
 };

@@ -55,8 +55,22 @@ class LogBuffer {
 
 // W3C trace context: the trace is the run, the span is the attempt.
 std::string traceparent(base::RunId run, std::string_view attempt) {
-  return fmt::format("TRACEPARENT=00-{}-{}-01", base::sha256_hex(to_string(run)).substr(0, 32),
+  return fmt::format("00-{}-{}-01", base::sha256_hex(to_string(run)).substr(0, 32),
                      base::sha256_hex(attempt).substr(0, 16));
+}
+
+// One line for each request, without what its query or body may hold.
+std::vector<exec::LogLine> log_lines(const std::vector<net::HttpHop>& hops, base::Timestamp now) {
+  std::vector<exec::LogLine> lines;
+  for (const net::HttpHop& hop : hops) {
+    std::string answer = hop.status == 0
+                             ? "no answer"
+                             : fmt::format("status {}, {} bytes", hop.status, hop.body_bytes);
+    lines.push_back({.time = now,
+                     .text = fmt::format("{} {}: {}, {} ms", hop.method, hop.url, answer,
+                                         hop.microseconds / 1000)});
+  }
+  return lines;
 }
 
 }  // namespace
@@ -74,16 +88,23 @@ struct Attempts::Attempt {
   AttemptStart start;
   const nodes::NodeType* type = nullptr;
 
-  base::Mutex mutex;
+  base::Mutex mutex;  // may be held while the inbox is full, so never taken by the loop's thread
   LogBuffer log GUARDED_BY(mutex);
   std::optional<std::string> last_line GUARDED_BY(mutex) = "";  // of standard output, unless cut
-  std::optional<exec::ProcessId> process GUARDED_BY(mutex);
-  bool stop_requested GUARDED_BY(mutex) = false;
+
+  base::Mutex work_mutex;  // of what is under way
+  std::optional<exec::ProcessId> process GUARDED_BY(work_mutex);
+  std::optional<net::HttpClient::Id> call GUARDED_BY(work_mutex);
+  bool stop_requested GUARDED_BY(work_mutex) = false;
+
+  std::unique_ptr<nodes::Exchange> exchange;  // of the job that goes on with it, one at a time
 };
 
-Attempts::Attempts(std::unique_ptr<exec::ProcessHost> host, Evaluator& evaluator,
-                   store::ObjectDirectory& objects, base::Clock& clock, std::string work_root)
+Attempts::Attempts(std::unique_ptr<exec::ProcessHost> host, std::unique_ptr<net::HttpClient> http,
+                   Evaluator& evaluator, store::ObjectDirectory& objects, base::Clock& clock,
+                   std::string work_root)
     : host_(std::move(host)),
+      http_(std::move(http)),
       evaluator_(evaluator),
       objects_(objects),
       clock_(clock),
@@ -105,6 +126,7 @@ Attempts::~Attempts() {
 
 void Attempts::shut_down() {
   if (!host_) return;
+  http_->stop();
   pool_.finish();  // first what it still launches
   host_.reset();
   {
@@ -130,7 +152,8 @@ std::string Attempts::work_directory(base::RunId run) const {
 void Attempts::start(AttemptStart start) {
   const model::PlannedTask& task = start.context.planned_task();
   const nodes::NodeType* type = nodes::find(task.type->type);
-  bool is_instant = type->prepare == nullptr && task.type->kind == model::NodeKind::attempt;
+  bool is_instant = type->prepare == nullptr && type->converse == nullptr &&
+                    task.type->kind == model::NodeKind::attempt;
   if (is_instant && task.iterations_max == 0)
     return loop_->report(
         AttemptEnded{start.context.run, {start.context.task, start.epoch, true, {}, {}}, {}});
@@ -147,6 +170,7 @@ void Attempts::start(AttemptStart start) {
     return pool_.submit([this, attempt] { start_child(attempt); });
   if (is_instant)
     return pool_.submit([this, attempt] { report(attempt, nodes::Outcome::success("null")); });
+  if (type->converse != nullptr) return pool_.submit([this, attempt] { converse(attempt); });
   pool_.submit([this, attempt] { launch(attempt); });
 }
 
@@ -178,9 +202,10 @@ void Attempts::stop(base::RunId run, model::TaskIndex task, int epoch) {
     if (found == attempts_.end()) return;
     attempt = found->second;
   }
-  base::MutexLock lock(attempt->mutex);
+  base::MutexLock lock(attempt->work_mutex);
   attempt->stop_requested = true;
   if (attempt->process) host_->stop(*attempt->process);
+  if (attempt->call) http_->cancel(*attempt->call);
 }
 
 void Attempts::finished(base::RunId run) {
@@ -200,7 +225,7 @@ void Attempts::launch(const std::shared_ptr<Attempt>& attempt) {
   if (!prepared)
     return report(attempt, nodes::Outcome::fail(std::string(values.failure_kind()),
                                                 prepared.error().message));
-  base::MutexLock lock(attempt->mutex);
+  base::MutexLock lock(attempt->work_mutex);
   if (attempt->stop_requested) {
     lock.unlock();
     return end(attempt,
@@ -219,7 +244,7 @@ void Attempts::launch(const std::shared_ptr<Attempt>& attempt) {
        }});
 }
 
-base::Result<nodes::Prepared> Attempts::prepare(Attempt& attempt, TaskValues& values) {
+base::Result<nodes::NodeContext> Attempts::context_of(const Attempt& attempt, TaskValues& values) {
   const TaskContext& run = attempt.start.context;
   const model::PlannedTask& task = attempt.task();
   std::string run_id = to_string(run.run);
@@ -229,27 +254,65 @@ base::Result<nodes::Prepared> Attempts::prepare(Attempt& attempt, TaskValues& va
   context.parameters = TRY(values.parameters());
   context.working_directory = work_directory(run.run);
   // The same for every attempt of the same piece of work.
-  std::string idempotency_key = run_id + ":" + model::task_run_name(task.id, run.map_index);
-  if (task.iterations_max > 0) idempotency_key += fmt::format("#{}", attempt.start.iteration);
-  context.environment = {
-      "DAGY_RUN_ID=" + run_id, "DAGY_TASK_ID=" + task.id,
-      fmt::format("DAGY_ATTEMPT={}", attempt.start.attempt),
-      "DAGY_IDEMPOTENCY_KEY=" + idempotency_key,
-      traceparent(run.run, fmt::format("{}:{}", idempotency_key, attempt.start.epoch))};
+  context.idempotency_key = run_id + ":" + model::task_run_name(task.id, run.map_index);
+  if (task.iterations_max > 0)
+    context.idempotency_key += fmt::format("#{}", attempt.start.iteration);
+  context.traceparent =
+      traceparent(run.run, fmt::format("{}:{}", context.idempotency_key, attempt.start.epoch));
+  context.environment = {"DAGY_RUN_ID=" + run_id, "DAGY_TASK_ID=" + task.id,
+                         fmt::format("DAGY_ATTEMPT={}", attempt.start.attempt),
+                         "DAGY_IDEMPOTENCY_KEY=" + context.idempotency_key,
+                         "TRACEPARENT=" + context.traceparent};
   if (run.map_index >= 0)
     context.environment.push_back(fmt::format("DAGY_MAP_INDEX={}", run.map_index));
+  return context;
+}
+
+base::Result<nodes::Prepared> Attempts::prepare(Attempt& attempt, TaskValues& values) {
+  nodes::NodeContext context = TRY(context_of(attempt, values));
   std::error_code error;
   std::filesystem::create_directories(context.working_directory, error);
   if (error) return base::unavailable("cannot create " + context.working_directory);
   nodes::Prepared prepared = TRY(attempt.type->prepare(context));
   exec::ProcessSpec& process = prepared.process;
-  exec::Tier tier = exec::tier_of(task.execution_mode);
+  exec::Tier tier = exec::tier_of(attempt.task().execution_mode);
   bool is_limited = process.memory_bytes_max > 0 && process.memory_bytes_max < tier.memory_bytes;
   if (!is_limited) process.memory_bytes_max = tier.memory_bytes;
   process.cpu_millis_max = static_cast<std::size_t>(tier.cpu_millis);
-  process.organization = run.org_id;
+  process.organization = attempt.start.context.org_id;
   process.run_directory = context.working_directory;
   return prepared;
+}
+
+// ---- calls ----
+
+void Attempts::converse(const std::shared_ptr<Attempt>& attempt) {
+  TaskValues values(attempt->start.context, objects_, evaluator_.map_lists());
+  auto context = context_of(*attempt, values);
+  auto exchange = context ? attempt->type->converse(*context) : context.error();
+  if (!exchange)
+    return report(attempt, nodes::Outcome::fail(std::string(values.failure_kind()),
+                                                exchange.error().message));
+  attempt->exchange = std::move(*exchange);
+  go_on(attempt, nullptr);
+}
+
+void Attempts::go_on(const std::shared_ptr<Attempt>& attempt, const net::HttpEnd* last) {
+  auto next = attempt->exchange->next(last);
+  if (auto* outcome = std::get_if<nodes::Outcome>(&next))
+    return report(attempt, std::move(*outcome));
+  base::MutexLock lock(attempt->work_mutex);
+  if (attempt->stop_requested) {
+    lock.unlock();
+    return report(attempt, nodes::Outcome::fail("cancelled", "stopped"));
+  }
+  attempt->call = http_->start(
+      std::move(std::get<net::HttpRequest>(next)), [this, attempt](net::HttpEnd ended) {
+        pool_.submit([this, attempt, kept = std::make_shared<net::HttpEnd>(std::move(ended))] {
+          take_lines(attempt, log_lines(kept->hops, clock_.now()));
+          go_on(attempt, kept.get());
+        });
+      });
 }
 
 // ---- log lines ----
@@ -296,10 +359,13 @@ void Attempts::flush_loop() {
 // ---- the end ----
 
 void Attempts::end(const std::shared_ptr<Attempt>& attempt, exec::ProcessEnd ended) {
+  {
+    base::MutexLock lock(attempt->work_mutex);
+    attempt->process.reset();
+  }
   std::optional<std::string> last_line;
   {
     base::MutexLock lock(attempt->mutex);
-    attempt->process.reset();
     last_line = attempt->last_line;
   }
   nodes::Outcome outcome = nodes::conclude(*attempt->type, ended, last_line);

@@ -1,4 +1,4 @@
-// The executor on this machine: attempts as processes under the spawner.
+// The executor on this machine: attempts as processes under the spawner, or as calls of the server.
 #pragma once
 
 #include <map>
@@ -9,6 +9,7 @@
 
 #include "base/thread_safety.h"
 #include "exec/process.h"
+#include "net/http_client.h"
 #include "nodes/catalog.h"
 #include "runtime/evaluator.h"
 #include "runtime/executor.h"
@@ -22,12 +23,13 @@ namespace runtime {
 class Attempts : public Executor {
  public:
   /// `work_root` holds one working directory a live run.
-  Attempts(std::unique_ptr<exec::ProcessHost> host, Evaluator& evaluator,
-           store::ObjectDirectory& objects, base::Clock& clock, std::string work_root);
+  Attempts(std::unique_ptr<exec::ProcessHost> host, std::unique_ptr<net::HttpClient> http,
+           Evaluator& evaluator, store::ObjectDirectory& objects, base::Clock& clock,
+           std::string work_root);
   ~Attempts() override;
 
-  /// Ends every process. What they report from now on is not recorded, so their attempts count as
-  /// lost with this server. Nothing may be started any more. Safe to call twice.
+  /// Ends every process and call. What they report from now on is not recorded, so their attempts
+  /// count as lost with this server. Nothing may be started any more. Safe to call twice.
   void shut_down();
 
   /// Where reports go. Must be called before the first start().
@@ -49,7 +51,10 @@ class Attempts : public Executor {
 
   void launch(const std::shared_ptr<Attempt>& attempt);
   void start_child(const std::shared_ptr<Attempt>& attempt);
+  base::Result<nodes::NodeContext> context_of(const Attempt& attempt, TaskValues& values);
   base::Result<nodes::Prepared> prepare(Attempt& attempt, TaskValues& values);
+  void converse(const std::shared_ptr<Attempt>& attempt);
+  void go_on(const std::shared_ptr<Attempt>& attempt, const net::HttpEnd* last);
   void take_lines(const std::shared_ptr<Attempt>& attempt, std::vector<exec::LogLine> lines);
   void end(const std::shared_ptr<Attempt>& attempt, exec::ProcessEnd end);
   void report(const std::shared_ptr<Attempt>& attempt, nodes::Outcome outcome);
@@ -59,6 +64,7 @@ class Attempts : public Executor {
   std::string work_directory(base::RunId run) const;
 
   std::unique_ptr<exec::ProcessHost> host_;
+  std::unique_ptr<net::HttpClient> http_;
   Evaluator& evaluator_;
   store::ObjectDirectory& objects_;
   base::Clock& clock_;

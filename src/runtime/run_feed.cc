@@ -70,20 +70,11 @@ bool changes_status(const std::vector<engine::Fact>& facts) {
 }
 
 // Those who have gone are noticed at their run's next commit, or when their place is needed.
-bool RunFeed::make_room() {
-  if (listeners_.size() >= base::limits::stream_clients_max)
-    std::erase_if(listeners_, [](const auto& each) { return each.second.is_gone(); });
-  return listeners_.size() < base::limits::stream_clients_max;
-}
-
-bool RunFeed::has_room() {
-  base::MutexLock lock(mutex_);
-  return make_room();
-}
-
 bool RunFeed::subscribe(base::RunId run, Listener listener) {
   base::MutexLock lock(mutex_);
-  if (!make_room()) return false;
+  if (listeners_.size() >= base::limits::stream_clients_max)
+    std::erase_if(listeners_, [](const auto& each) { return each.second.is_gone(); });
+  if (listeners_.size() >= base::limits::stream_clients_max) return false;
   listeners_.emplace(run, std::move(listener));
   count_ = listeners_.size();
   return true;

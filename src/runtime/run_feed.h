@@ -53,14 +53,9 @@ class RunFeed : public CommitObserver {
   /// Thread-safe. False when stream_clients_max listen already.
   bool subscribe(base::RunId run, Listener listener);
 
-  /// A further listener may be taken. Thread-safe.
-  bool has_room();
-
   void committed(const LiveRun& run, base::Timestamp at) override;
 
  private:
-  bool make_room() REQUIRES(mutex_);
-
   base::Mutex mutex_;
   std::multimap<base::RunId, Listener> listeners_ GUARDED_BY(mutex_);
   std::atomic<std::size_t> count_ = 0;

@@ -47,7 +47,7 @@ base::Result<> Writer::write(const TxFunction& fn, Priority priority) {
 // Lets someone else write: the first that waits, or the checkpointer when the log is long and
 // nobody waits, or too long.
 void Writer::pass_lead() {
-  if (led_) return;
+  if (led_) return;  // else nobody writes the log meanwhile
   Job* next = nullptr;
   for (auto& queue : queues_)
     if (next == nullptr && !queue.empty()) next = queue.front();
@@ -152,7 +152,7 @@ void Writer::checkpoint_loop() {
 
 // A log that a reader has made long is looked after also when nobody writes.
 void Writer::wait_for_checkpoint() {
-  if (log_pages_seen_ < limits::checkpoint_pages_hard)
+  if (log_pages_seen_ < limits::log_pages_kept)
     checkpointer_woken_.wait(mutex_);
   else if (!checkpointer_woken_.wait_for(mutex_, limits::long_log_retry) && !led_)
     led_ = checkpoint_due_ = true;

@@ -1,6 +1,11 @@
 """Steering runs and looking across them: pause, rerun, redrive, bulk, search, stats, events."""
 
+import concurrent.futures
+import contextlib
 import http.client
+import resource
+import socket
+import threading
 import time
 
 import pytest
@@ -177,6 +182,31 @@ def test_failures_are_grouped_and_redriven(owner, stranger):
     assert (group()["runs"], group()["open"]) == (6, 3)
 
 
+def test_redrives_at_the_same_time_repeat_a_run_once(owner):
+    spec = flow([task("again", "delay", {"seconds": 600}, when="run.trigger_type == 'rerun'"),
+                 shell("a", "exit 5", depends_on=["again"], trigger_rule="all_done")])
+    register(owner, spec)
+    runs = {run_flow(owner, spec["name"])["run_id"] for _ in range(5)}
+    [found] = owner.call("GET /run-failures", 200, query={"flow_name": spec["name"]}).json["items"]
+    path = {"fingerprint": found["fingerprint"]}
+    gate = threading.Barrier(8)
+
+    def redrive(_):
+        gate.wait()
+        return owner.call("POST /run-failures/{fingerprint}/redrive", (200, 404), path=path,
+                          body={"from": "start"})
+    with concurrent.futures.ThreadPoolExecutor(8) as pool:
+        answers = [each.json for each in pool.map(redrive, range(8)) if each.status == 200]
+    items = sum((each["items"] for each in answers), [])
+    made = {each["run_id"]: each["new_run_id"] for each in items if each["new_run_id"]}
+    assert set(made) == runs and sum(each["done"] for each in answers) == len(runs)
+    assert all(each["error"] == f"{made[each['run_id']]} repeats it already"
+               for each in items if not each["new_run_id"])
+    assert len(sum(owner.pages("GET /runs", 100, query={"flow_name": spec["name"]}), [])) == 2 * len(runs)
+    for run_id in made.values():
+        post(owner, run_id, "cancel")
+
+
 def test_numbers_do_not_make_another_failure(owner):
     spec = flow([task("a", "python", {"code": "import os\ndef main():\n"
                                               "    raise ValueError('row %d of 0x7f%08d' % (os.getpid(), os.getpid()))"})])
@@ -330,6 +360,56 @@ def test_after_the_end_the_missing_lines_come(owner, chatty):
 def test_events_of_others(stranger, nobody, chatty):
     stranger.call("GET /runs/{run_id}/events", 404, path={"run_id": chatty})
     nobody.call("GET /runs/{run_id}/events", 401, path={"run_id": chatty})
+
+
+STREAM_CLIENTS_MAX = 1000  # limits::stream_clients_max
+
+
+@pytest.fixture
+def many_descriptors():
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = 2 * STREAM_CLIENTS_MAX
+    if hard != resource.RLIM_INFINITY and hard < wanted:
+        pytest.skip(f"absent here: {wanted} file descriptors")
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, wanted), hard))
+    yield
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+def test_as_many_clients_follow_as_there_is_room_for(many_descriptors, own_server, tmp_path):
+    house = own_server(tmp_path)
+    nobody = Client(house)
+    owner = nobody.with_token(nobody.login(servers.OWNER, servers.PASSWORD))
+    spec = flow([task("d", "delay", {"seconds": 600})])
+    register(owner, spec)
+    run_id = trigger(owner, spec["name"])
+    request = (f"GET /runs/{run_id}/events HTTP/1.1\r\nHost: localhost\r\n"
+               f"Authorization: Bearer {owner.token}\r\n\r\n").encode()
+
+    def begin():
+        connection = socket.create_connection(("localhost", house.port), timeout=30)
+        connection.sendall(request)
+        return connection
+
+    def status(connection):
+        return int(connection.recv(12)[9:])
+
+    with contextlib.ExitStack() as stack:
+        followers = [stack.enter_context(begin()) for _ in range(STREAM_CLIENTS_MAX)]
+        assert {status(each) for each in followers} == {200}
+        path = {"run_id": run_id}
+        refused = owner.call("GET /runs/{run_id}/events", 503, path=path)
+        assert refused.detail == "too many clients follow runs, try again"
+        assert refused.headers["Retry-After"] == "1"
+        followers.pop().close()
+
+        def accepted():
+            return status(stack.enter_context(begin())) == 200
+        eventually(accepted)
+        owner.call("GET /runs/{run_id}/events", 503, path=path)
+        post(owner, run_id, "cancel")  # those who have heard the end need no place
+        other = trigger(owner, spec["name"])
+        follow(owner, other, until="reset")
 
 
 def test_a_stopping_server_ends_its_streams(own_server, tmp_path):

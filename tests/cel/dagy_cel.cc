@@ -6,6 +6,7 @@
 #include <iostream>
 #include <string>
 
+#include "base/base64.h"
 #include "base/json.h"
 #include "base/json_writer.h"
 #include "model/cel/program.h"
@@ -62,7 +63,7 @@ class TypedWriter {
       case Type::string:
         return value.as_string();
       case Type::bytes:
-        return model::cel::encode_base64(value.as_bytes());
+        return base::encode_base64(value.as_bytes());
       case Type::timestamp:
         return to_text(value.as_timestamp());
       case Type::duration:
@@ -127,7 +128,7 @@ std::string answer_error(std::string_view at, const base::Error& error) {
 // Base64 where the text has characters that no JSON document may have.
 std::string expression(JsonView request) {
   if (auto plain = request.find("expr")) return plain->string();
-  return model::cel::decode_base64(request.find("expr_base64")->string()).value_or("");
+  return base::decode_base64(request.find("expr_base64")->string()).value_or("");
 }
 
 std::string answer(const std::string& line) {

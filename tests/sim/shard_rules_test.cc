@@ -6,10 +6,10 @@ namespace {
 
 using Code = runtime::Reason::Code;
 
-std::string limited(const char* policy, const char* more = "") {
-  return fmt::format(R"({{"name":"f","concurrency_limit":1,"concurrency_policy":"{}",)"
+std::string limited(const char* policy, const char* more = "", int limit = 1) {
+  return fmt::format(R"({{"name":"f","concurrency_limit":{},"concurrency_policy":"{}",)"
                      R"("tasks":[{{"id":"a","type":"process","config":{{"command":"x"}}}}]{}}})",
-                     policy, more);
+                     limit, policy, more);
 }
 
 class ShardRulesTest : public ShardTest {
@@ -35,6 +35,13 @@ class ShardRulesTest : public ShardTest {
     return runtime::ControlRun{id, std::move(event), {}, [this](base::Result<> result) {
                                  told.push_back(result ? "done" : result.error().message);
                                }};
+  }
+  /// The commit of a command to the run fails, so that its rows are read from the store again.
+  void read_again(RunId id) {
+    failing = true;
+    step(cancel(id));
+    failing = false;
+    step();
   }
   Message start_child(RunId parent, int epoch = 1, const char* limit_key = "") {
     runtime::StartChild message;
@@ -106,6 +113,49 @@ TEST_F(ShardRulesTest, CancelRunningEndsTheOldest) {
   EXPECT_EQ(status(second), RunStatus::queued);  // until the first has let go
   step(succeed(first));
   EXPECT_EQ(status(second), RunStatus::running);
+}
+
+// A commit that fails has the store's rows of its runs read again.
+TEST_F(ShardRulesTest, CancelRunningEndsTheOldestAlsoWhenItWasReadAgain) {
+  use(limited("cancel_running", "", 2).c_str());
+  RunId first = created(create_limited());
+  RunId second = created(create_limited());
+  read_again(first);
+  RunId third = created(create_limited());
+  EXPECT_EQ(status(first), RunStatus::cancelled);
+  EXPECT_EQ(status(second), RunStatus::running);
+  read_again(third);
+  step(succeed(first));
+  EXPECT_EQ(status(third), RunStatus::running);
+}
+
+TEST_F(ShardRulesTest, ARunThatWasReadAgainKeepsItsPlaceInTheQueue) {
+  use(limited("queue").c_str());
+  RunId first = created(create_limited());
+  RunId second = created(create_limited());
+  clock.time += 1s;
+  RunId third = created(create_limited());
+  clock.time += 1s;
+  read_again(second);
+  step(succeed(first));
+  EXPECT_EQ(status(second), RunStatus::running);
+  EXPECT_EQ(status(third), RunStatus::queued);
+}
+
+// The older run's task waits for less long.
+TEST_F(ShardRulesTest, ATaskThatWasReadAgainKeepsItsPlaceInTheQueue) {
+  use(R"({"name":"f","tasks":[{"id":"p","type":"process","config":{"command":"x"}},)"
+      R"({"id":"q","type":"process","config":{"command":"x"},"depends_on":["i"]},)"
+      R"({"id":"i","type":"instant"}]})");
+  RunId older = created(create());
+  use(process);
+  clock.time += 1s;
+  RunId younger = created(create());
+  clock.time += 1s;
+  step(Message(runtime::AttemptEnded{older, {2, 1, true, {}, {}}, {}}));
+  read_again(younger);
+  step(succeed(older));
+  EXPECT_EQ(executor.runs.back(), younger);
 }
 
 TEST_F(ShardRulesTest, ARepeatedKeyEndsNothing) {
@@ -298,6 +348,52 @@ TEST_F(ShardRulesTest, ExplainsWhatTasksWaitFor) {
       R"({"id":"b","type":"instant"}]})");
   id = created(create());
   EXPECT_EQ(only_reason(id).code, Code::max_parallel);
+
+  use(R"({"name":"f","tasks":[{"id":"d","type":"delay"}]})");
+  id = created(create());
+  engine::Decided wait;
+  wait.until = clock.time + 5s;
+  clock.time += 1s;
+  step(decided(id, wait));
+  runtime::Reason reason = only_reason(id);
+  EXPECT_EQ(reason.code, Code::delay);
+  EXPECT_EQ(reason.task_run, "d");
+  EXPECT_EQ(reason.since, clock.time);
+  EXPECT_EQ(reason.until, clock.time + 4s);
+}
+
+TEST_F(ShardRulesTest, ExplainsATasksOwnLimitAndAPauseInItsQueue) {
+  use(R"({"name":"f","tasks":[{"id":"a","type":"instant","concurrency_limit":1}]})");
+  engine::Decided key;
+  key.keys.concurrency = "key";
+  RunId first = created(create());
+  step(decided(first, key));
+  RunId second = created(create());
+  step(decided(second, key));
+  runtime::Reason reason = only_reason(second);
+  EXPECT_EQ(reason.code, Code::concurrency_limit);
+  ASSERT_EQ(reason.holders.size(), 1u);
+  EXPECT_EQ(reason.holders[0].run, first);
+  EXPECT_EQ(reason.holders[0].task_run, "a");
+  step(control(second, engine::PauseRequested{}));
+  std::vector<runtime::Reason> reasons = explain(second).reasons;
+  ASSERT_EQ(reasons.size(), 2u);  // of the run, and of the task
+  EXPECT_EQ(reasons[1].code, Code::paused);
+}
+
+TEST_F(ShardRulesTest, ExplainsNoMoreTasksThanItsLimit) {
+  auto wide = [](std::size_t waiting) {
+    std::string tasks;
+    for (std::size_t i = 0; i <= waiting; ++i)
+      tasks += fmt::format(R"({}{{"id":"t{}","type":"instant"}})", i == 0 ? "" : ",", i);
+    return fmt::format(R"({{"name":"f","max_parallel":1,"tasks":[{}]}})", tasks);
+  };
+  for (std::size_t more : {0, 1}) {
+    use(wide(base::limits::explained_tasks_max + more).c_str());
+    runtime::Explanation explanation = explain(created(create()));
+    EXPECT_EQ(explanation.reasons.size(), base::limits::explained_tasks_max);
+    EXPECT_EQ(explanation.is_cut, more == 1);
+  }
 }
 
 }  // namespace

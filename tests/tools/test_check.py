@@ -79,6 +79,7 @@ def test_a_clean_tree(tmp_path):
     ("tests/api/a.py", "# FIXME\n", 1, "later"),
     ("src/api/a.h", "// What it is.\n", 1, "#pragma once"),
     ("src/api/a.h", "#pragma once\n", 1, "opens with a comment"),
+    ("src/api/a.cc", "R f() {\n  return R{\n      TRY(g())};\n}\n", 3, "TRY in a braced initializer"),
     ("src/api/a.cc", "void f() {\n", 1, "do not balance"),
     ("src/api/a.cc", "}\n", 1, "do not balance"),
 ])
@@ -149,6 +150,53 @@ def test_functions_are_found_where_they_are():
         ("bool operator==(const Box& b) const { return true; }", 1),
         ("void lock() ACQUIRE() { handle_.lock(); }", 1), ("TEST_F(Suite, Case) {", 5),
         ("auto trailing(int a) -> Map<int> {", 3)]
+
+
+TRY_IN_INITIALIZERS = r'''
+base::Result<Pair> f(const Plan* plan) {
+  Pair a{TRY(g()), 1};              // fires
+  Pair b = {1, TRY(g())};           // fires
+  list.push_back({1, TRY(g(2))});   // fires
+  auto c = std::vector<Pair>{{1, 2},
+                             {3, TRY(g())}};  // fires
+  h(plan->first, Pair{TRY(g()), 1});  // fires
+  Row row{.text = name(TRY(g()))};  // fires
+  each({[&]() -> base::Result<> { TRY(g()); return {}; }, TRY(g())});  // fires
+  return {TRY(g()), {}};            // fires
+}
+'''
+TRY_IN_BLOCKS = r'''
+namespace a {
+class Reader {
+ public:
+  Reader() : plan_{1}, row_(2) { run([this]() -> base::Result<> { TRY(g()); return {}; }); }
+  base::Result<int> read() const { return TRY(g()); }
+};
+base::Result<std::map<int, int>> f() {
+  int a = TRY(g({1, 2}));
+  auto b = [&] { return TRY(g()); };
+  auto c = [&]() mutable -> base::Result<std::vector<int>> { return TRY(g()); };
+  TRY(store.read([&](Tx& tx) -> base::Result<> {
+    a = TRY(find(tx, {1, {2}}));
+    return {};
+  }));
+  Row row{1, [] { return TRY(g()); }};
+  for (int i : {1, 2}) { { TRY(g(i)); } }
+  switch (a) { case 1: { TRY(g()); } default: TRY(g()); }
+  if (a) { TRY(g()); } else { TRY(g()); }
+  do { TRY(g()); } while (MY_TRY(g()));
+  auto d = Pair{RETRY(1), "TRY(1)"};  // TRY(1) in words
+  return std::map<int, int>(TRY(h()));
+}
+}  // namespace a
+'''
+
+
+def test_a_try_in_an_initializer_is_found_where_it_is():
+    wanted = [number for number, line in enumerate(TRY_IN_INITIALIZERS.splitlines(), 1)
+              if "// fires" in line]
+    assert check.tries_in_initializers(check.code_of(TRY_IN_INITIALIZERS)) == wanted
+    assert check.tries_in_initializers(check.code_of(TRY_IN_BLOCKS)) == []
 
 
 def test_a_route_without_a_case(tmp_path):

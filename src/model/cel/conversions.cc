@@ -5,6 +5,7 @@
 #include <charconv>
 #include <cmath>
 
+#include "base/base64.h"
 #include "base/utf8.h"
 #include "model/cel/functions.h"
 #include "model/cel/text.h"
@@ -160,13 +161,13 @@ base::Result<Value> type_of(Arguments arguments, Budget&) {
 base::Result<Value> base64_encode(Arguments arguments, Budget& budget) {
   const std::string& octets = arguments[0].as_bytes();
   TRY(budget.use_bytes(octets.size() / 3 * 4 + 4));
-  return Value::string(encode_base64(octets));
+  return Value::string(base::encode_base64(octets));
 }
 
 base::Result<Value> base64_decode(Arguments arguments, Budget& budget) {
   const std::string& text = arguments[0].as_string();
   TRY(budget.use_bytes(text.size()));
-  std::optional<std::string> octets = decode_base64(text);
+  std::optional<std::string> octets = base::decode_base64(text);
   if (!octets) return not_a("base64", arguments[0]);
   return Value::bytes(std::move(*octets));
 }

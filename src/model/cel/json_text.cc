@@ -6,6 +6,7 @@
 #include <cmath>
 #include <vector>
 
+#include "base/base64.h"
 #include "base/json_writer.h"
 #include "base/limits.h"
 #include "model/cel/text.h"
@@ -75,7 +76,7 @@ class Writer {
   // Whatever is a string in JSON.
   base::Result<> text(const Value& value) {
     if (value.is(Type::string)) return string(value.as_string());
-    if (value.is(Type::bytes)) return string(encode_base64(value.as_bytes()));
+    if (value.is(Type::bytes)) return string(base::encode_base64(value.as_bytes()));
     if (value.is(Type::timestamp)) return string(to_text(value.as_timestamp()));
     if (value.is(Type::duration)) return string(to_text(value.as_duration()));
     return no_json(fmt::format("the type {}", name_of(value.as_type())));
@@ -146,7 +147,7 @@ base::Result<> append_text(std::string& out, const Value& lazy, Budget& budget) 
       text = value.as_string();
       break;
     case Type::bytes:
-      text = encode_base64(value.as_bytes());
+      text = base::encode_base64(value.as_bytes());
       break;
     case Type::timestamp:
       text = to_text(value.as_timestamp());

@@ -1,7 +1,6 @@
 // Scalars as text.
 #pragma once
 
-#include <optional>
 #include <string>
 #include <string_view>
 
@@ -15,9 +14,5 @@ std::string to_text(double value);
 
 /// A short form of a key or index for messages.
 std::string show(const Value& value);
-
-std::string encode_base64(std::string_view octets);
-/// Standard alphabet, with or without padding; nothing if it is another text.
-std::optional<std::string> decode_base64(std::string_view text);
 
 }  // namespace model::cel
