@@ -1,4 +1,5 @@
-// Counts fsync and fdatasync of the process it is preloaded into, in a file shared with the bench.
+// Counts fsync and fdatasync of the process it is preloaded into, in a file shared with the bench,
+// and makes them slow when that asks for it.
 #include <dlfcn.h>
 #include <fcntl.h>
 #include <sys/mman.h>
@@ -10,20 +11,28 @@
 
 namespace {
 
-std::atomic<std::uint64_t>* counter() {
-  static std::atomic<std::uint64_t>* shared = [] {
+struct Shared {
+  std::atomic<std::uint64_t> count;
+  std::atomic<std::uint64_t> milliseconds;  // that each takes longer
+};
+
+Shared* shared() {
+  static Shared* page = [] {
     const char* path = std::getenv("BENCH_FSYNC_FILE");
     int file = path == nullptr ? -1 : open(path, O_RDWR | O_CLOEXEC);
-    if (file < 0) return static_cast<std::atomic<std::uint64_t>*>(nullptr);
-    void* page = mmap(nullptr, sizeof(std::uint64_t), PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
+    if (file < 0) return static_cast<Shared*>(nullptr);
+    void* memory = mmap(nullptr, sizeof(Shared), PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
     close(file);
-    return page == MAP_FAILED ? nullptr : static_cast<std::atomic<std::uint64_t>*>(page);
+    return memory == MAP_FAILED ? nullptr : static_cast<Shared*>(memory);
   }();
-  return shared;
+  return page;
 }
 
 int counted(const char* name, int file) {
-  if (auto* shared = counter()) shared->fetch_add(1, std::memory_order_relaxed);
+  if (Shared* page = shared()) {
+    page->count.fetch_add(1, std::memory_order_relaxed);
+    if (std::uint64_t ms = page->milliseconds) usleep(static_cast<useconds_t>(ms * 1000));
+  }
   using Function = int (*)(int);
   auto real = reinterpret_cast<Function>(dlsym(RTLD_NEXT, name));
   return real(file);

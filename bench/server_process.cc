@@ -58,7 +58,7 @@ ServerProcess::ServerProcess(const std::string& program, const std::string& prel
                              const std::string& data_directory)
     : directory_(data_directory), counter_path_(data_directory + ".fsyncs") {
   std::filesystem::remove_all(directory_);
-  std::ofstream(counter_path_) << std::string(8, '\0');
+  std::ofstream(counter_path_) << std::string(16, '\0');
   // The first start makes schema and owner; the second is the one that is measured.
   start(program, preload, true);
   stop();
@@ -138,6 +138,13 @@ std::uint64_t ServerProcess::fsyncs() const {
   std::uint64_t count = 0;
   bytes.copy(reinterpret_cast<char*>(&count), sizeof count);
   return count;
+}
+
+void ServerProcess::slow_syncs(std::chrono::milliseconds by) {
+  std::fstream file(counter_path_, std::ios::in | std::ios::out | std::ios::binary);
+  auto ms = static_cast<std::uint64_t>(by.count());
+  file.seekp(sizeof(std::uint64_t));
+  file.write(reinterpret_cast<const char*>(&ms), sizeof ms);
 }
 
 double ServerProcess::memory_mb() const {

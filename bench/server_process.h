@@ -3,6 +3,7 @@
 
 #include <sys/types.h>
 
+#include <chrono>
 #include <cstdint>
 #include <string>
 
@@ -22,6 +23,9 @@ class ServerProcess {
   /// CPU seconds of the server, its spawner, and every process they have waited for.
   double cpu_seconds() const;
   std::uint64_t fsyncs() const;
+  /// Every fsync takes so much longer from now on.
+  void slow_syncs(std::chrono::milliseconds by);
+  const std::string& directory() const { return directory_; }
   /// Resident memory of server and spawner, shared pages counted once for each.
   double memory_mb() const;
 

@@ -135,6 +135,9 @@ inline constexpr std::size_t writer_queue_max = 10'000;
 inline constexpr int readers_max = 4;
 inline constexpr int checkpoint_pages_idle = 4000;
 inline constexpr int checkpoint_pages_hard = 8000;
+inline constexpr int log_pages_kept = 16'000;   // a longer write-ahead log's file is cut
+inline constexpr auto reader_pause_max = 50ms;  // for readers to end, so that the log begins anew
+inline constexpr auto long_log_retry = 5s;
 inline constexpr std::uint64_t free_disk_bytes_min = 64u << 20;
 
 // People

@@ -17,14 +17,22 @@ namespace limits = base::limits;
 using engine::Decided;
 using model::NodeKind;
 
+namespace {
+
+model::Failure gathering_failure(const base::Error& error) {
+  bool is_large = error.code == base::ErrorCode::too_large;
+  return {is_large ? "too_large" : "internal", error.message};
+}
+
+}  // namespace
+
 // ---- decisions ----
 
 TaskComputed Evaluator::compute(const ComputeStart& start) {
   TaskComputed out{start.context.run, {start.context.task, Decided{}}, std::nullopt};
   if (start.what == engine::Compute::What::gathering) {
     base::Result<engine::Gathered> gathered = gather(start);
-    if (!gathered)
-      gathered = engine::Gathered{model::Failure{"too_large", gathered.error().message}, {}};
+    if (!gathered) gathered = engine::Gathered{gathering_failure(gathered.error()), {}};
     out.computed.result = std::move(*gathered);
     return out;
   }

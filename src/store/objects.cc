@@ -12,6 +12,7 @@
 #include <utility>
 
 #include "base/ids.h"
+#include "store/failed_sync.h"
 
 namespace store {
 
@@ -36,6 +37,10 @@ base::Error failure(std::string_view what, const std::string& path) {
   return errno == ENOSPC ? base::unavailable(text) : base::internal_error(text);
 }
 
+void sync(const File& file, const std::string& path) {
+  if (fsync(file.get()) != 0) end_after_failed_sync(failure("cannot sync", path).message);
+}
+
 base::Result<> write_all(const File& file, std::string_view bytes, const std::string& path) {
   while (!bytes.empty()) {
     ssize_t n = write(file.get(), bytes.data(), bytes.size());
@@ -43,13 +48,14 @@ base::Result<> write_all(const File& file, std::string_view bytes, const std::st
     if (n < 0) return failure("cannot write", path);
     bytes.remove_prefix(static_cast<std::size_t>(n));
   }
-  if (fsync(file.get()) != 0) return failure("cannot sync", path);
+  sync(file, path);
   return {};
 }
 
 base::Result<> sync_directory(const std::string& path) {
   File directory(open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (!directory || fsync(directory.get()) != 0) return failure("cannot sync", path);
+  if (!directory) return failure("cannot open", path);
+  sync(directory, path);
   return {};
 }
 
@@ -68,20 +74,24 @@ base::Result<std::string> ObjectDirectory::put(std::string_view bytes) {
   std::string name = base::sha256_hex(bytes);
   std::string path = path_of(name);
   std::string directory = path.substr(0, path.rfind('/'));
+  if (mkdir(directory.c_str(), 0700) != 0 && errno != EEXIST)
+    return failure("cannot make", directory);
   // A fresh time keeps an object that is named again from being collected as old.
-  if (utimensat(AT_FDCWD, path.c_str(), nullptr, 0) == 0) return name;
-  if (mkdir(directory.c_str(), 0700) == 0) TRY(sync_directory(root_));
-  std::string temporary = fmt::format("{}.{}.{}.tmp", path, getpid(), counter++);
-  File file(open(temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
-  if (!file) return failure("cannot create", temporary);
-  base::Result<> written = write_all(file, bytes, temporary);
-  if (written && rename(temporary.c_str(), path.c_str()) != 0)
-    written = failure("cannot rename", temporary);
-  if (!written) {
-    unlink(temporary.c_str());
-    return written.error();
+  if (utimensat(AT_FDCWD, path.c_str(), nullptr, 0) != 0) {
+    std::string temporary = fmt::format("{}.{}.{}.tmp", path, getpid(), counter++);
+    File file(open(temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
+    if (!file) return failure("cannot create", temporary);
+    base::Result<> written = write_all(file, bytes, temporary);
+    if (written && rename(temporary.c_str(), path.c_str()) != 0)
+      written = failure("cannot rename", temporary);
+    if (!written) {
+      unlink(temporary.c_str());
+      return written.error();
+    }
   }
+  // Also when it was there: who wrote it may not have come to this.
   TRY(sync_directory(directory));
+  TRY(sync_directory(root_));
   return name;
 }
 

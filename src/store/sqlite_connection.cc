@@ -2,14 +2,15 @@
 
 #include <fmt/format.h>
 
-#include <cstdlib>
-
 #include "base/check.h"
 #include "base/log.h"
+#include "store/failed_sync.h"
 
 namespace store {
 
 namespace {
+
+constexpr int busy_milliseconds = 5000;
 
 class SqliteRow : public Row {
  public:
@@ -82,7 +83,7 @@ base::Result<std::unique_ptr<SqliteConnection>> SqliteConnection::open(const std
 
 base::Result<> SqliteConnection::configure(SqliteMode mode, bool in_memory) {
   sqlite3_extended_result_codes(db_, 1);
-  sqlite3_busy_timeout(db_, 5000);
+  sqlite3_busy_timeout(db_, busy_milliseconds);
   TRY(execute("PRAGMA foreign_keys = OFF"));
   TRY(execute("PRAGMA temp_store = MEMORY"));
   if (mode == SqliteMode::reader) return execute("PRAGMA query_only = ON");
@@ -113,15 +114,12 @@ base::Error SqliteConnection::error(std::string_view sql) const {
     case SQLITE_FULL:
     case SQLITE_BUSY:
     case SQLITE_NOMEM:
+    case SQLITE_CANTOPEN:
       return base::unavailable("database: " + text);
     default:
       break;
   }
-  // After a failed fsync nobody knows what the disk holds: only a restart finds out.
-  if (code == SQLITE_IOERR_FSYNC || code == SQLITE_IOERR_DIR_FSYNC) {
-    base::log_error("fsync failed, the process ends", {{"error", text}});
-    std::abort();
-  }
+  if (code == SQLITE_IOERR_FSYNC || code == SQLITE_IOERR_DIR_FSYNC) end_after_failed_sync(text);
   if ((code & 0xff) == SQLITE_IOERR) return base::unavailable("database: " + text);
   return base::internal_error(fmt::format("database: {} in {}", text, sql.substr(0, 200)));
 }
@@ -162,13 +160,22 @@ base::Result<> SqliteConnection::execute(std::string_view sql) {
 }
 
 void SqliteConnection::checkpoint() {
-  int pages_left = 0;
-  int pages_copied = 0;
-  int code = sqlite3_wal_checkpoint_v2(db_, nullptr, SQLITE_CHECKPOINT_PASSIVE, &pages_left,
-                                       &pages_copied);
-  if (code == SQLITE_OK && pages_left == pages_copied) wal_pages_ = 0;
+  (void)checkpoint(SQLITE_CHECKPOINT_PASSIVE);
+}
+
+bool SqliteConnection::truncate_log() {
+  sqlite3_busy_timeout(db_, 0);
+  bool done = checkpoint(SQLITE_CHECKPOINT_TRUNCATE);
+  sqlite3_busy_timeout(db_, busy_milliseconds);
+  if (done) wal_pages_ = 0;
+  return done;
+}
+
+bool SqliteConnection::checkpoint(int mode) {
+  int code = sqlite3_wal_checkpoint_v2(db_, nullptr, mode, nullptr, nullptr);
   if (code != SQLITE_OK && (code & 0xff) != SQLITE_BUSY)
-    base::log_warning("checkpoint failed", {{"error", sqlite3_errmsg(db_)}});
+    base::log_warning("checkpoint failed", {{"error", error("checkpoint").message}});
+  return code == SQLITE_OK;
 }
 
 }  // namespace store

@@ -32,6 +32,8 @@ class SqliteConnection : public Tx {
   int wal_pages() const { return wal_pages_; }
   /// Copies what it can of the log into the database, without waiting for anyone.
   void checkpoint();
+  /// Copies all of the log and cuts its file to nothing; false when a reader is in the way.
+  bool truncate_log();
 
  private:
   struct Finalize {
@@ -42,6 +44,7 @@ class SqliteConnection : public Tx {
   explicit SqliteConnection(sqlite3* db) : db_(db) {}
   base::Result<> configure(SqliteMode mode, bool in_memory);
   base::Result<sqlite3_stmt*> prepare(std::string_view sql);
+  bool checkpoint(int mode);
   base::Error error(std::string_view sql) const;
 
   sqlite3* db_;

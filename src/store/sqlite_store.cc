@@ -8,9 +8,9 @@
 #include <filesystem>
 
 #include "base/limits.h"
-#include "base/thread_safety.h"
 #include "store/engine_sql.h"
 #include "store/migrations.h"
+#include "store/readers.h"
 #include "store/runs.h"
 #include "store/store.h"
 #include "store/writer.h"
@@ -24,7 +24,11 @@ namespace {
 class SqliteStore : public Store {
  public:
   SqliteStore(SqliteOptions options, std::unique_ptr<SqliteConnection> writer, base::Clock& clock)
-      : path_(std::move(options.path)), clock_(clock), writer_(std::move(writer), clock) {}
+      : path_(std::move(options.path)),
+        clock_(clock),
+        readers_(path_),
+        writer_(std::move(writer), readers_, clock) {}
+  ~SqliteStore() override { readers_.close(); }  // before the writer's, which checkpoints
 
   base::Result<> write(const TxFunction& fn, Priority priority) override {
     return writer_.write(fn, priority);
@@ -33,13 +37,13 @@ class SqliteStore : public Store {
   // A database in memory belongs to one connection, so its readers go through the writer.
   base::Result<> read(const TxFunction& fn) override {
     if (path_.empty()) return writer_.write(fn, Priority::interactive);
-    std::unique_ptr<SqliteConnection> reader = TRY(borrow_reader());
+    std::unique_ptr<SqliteConnection> reader = TRY(readers_.borrow());
     base::Result<> result = reader->execute("BEGIN");
     if (result) {
       result = fn(*reader);
       (void)reader->execute("ROLLBACK");
     }
-    give_back(std::move(reader));
+    readers_.give_back(std::move(reader));
     return result;
   }
 
@@ -104,27 +108,6 @@ class SqliteStore : public Store {
     return value;
   }
 
-  base::Result<std::unique_ptr<SqliteConnection>> borrow_reader() {
-    base::MutexLock lock(mutex_);
-    while (idle_readers_.empty() && readers_ >= limits::readers_max) reader_free_.wait(mutex_);
-    if (!idle_readers_.empty()) {
-      std::unique_ptr<SqliteConnection> reader = std::move(idle_readers_.back());
-      idle_readers_.pop_back();
-      return reader;
-    }
-    ++readers_;
-    base::Result<std::unique_ptr<SqliteConnection>> opened =
-        SqliteConnection::open(path_, SqliteMode::reader);
-    if (!opened) --readers_;
-    return opened;
-  }
-
-  void give_back(std::unique_ptr<SqliteConnection> reader) {
-    base::MutexLock lock(mutex_);
-    idle_readers_.push_back(std::move(reader));
-    reader_free_.notify_one();
-  }
-
   std::uint64_t free_disk_bytes() const {
     struct statvfs info {};
     if (statvfs(path_.c_str(), &info) != 0) return UINT64_MAX;
@@ -133,13 +116,10 @@ class SqliteStore : public Store {
 
   const std::string path_;
   base::Clock& clock_;
+  Readers readers_;
   Writer writer_;
   mutable std::atomic<std::int64_t> disk_checked_at_{0};
   mutable std::atomic<bool> disk_low_{false};
-  base::Mutex mutex_;
-  base::CondVar reader_free_;
-  int readers_ GUARDED_BY(mutex_) = 0;
-  std::vector<std::unique_ptr<SqliteConnection>> idle_readers_ GUARDED_BY(mutex_);
 };
 
 // Before a schema changes, the database is copied beside itself.

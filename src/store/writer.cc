@@ -3,13 +3,15 @@
 #include <vector>
 
 #include "base/limits.h"
+#include "base/log.h"
 
 namespace store {
 
 namespace limits = base::limits;
 
-Writer::Writer(std::unique_ptr<SqliteConnection> connection, base::Clock& clock)
+Writer::Writer(std::unique_ptr<SqliteConnection> connection, Readers& readers, base::Clock& clock)
     : connection_(std::move(connection)),
+      readers_(readers),
       clock_(clock),
       checkpointer_([this] { checkpoint_loop(); }) {}
 
@@ -20,6 +22,7 @@ Writer::~Writer() {
     checkpointer_woken_.notify_one();
   }
   checkpointer_.join();
+  connection_->checkpoint();  // closing does it too, but tells nobody of a failed fsync
 }
 
 base::Result<> Writer::write(const TxFunction& fn, Priority priority) {
@@ -37,22 +40,31 @@ base::Result<> Writer::write(const TxFunction& fn, Priority priority) {
     lock.lock();
     led_ = false;
   }
-  if (!led_) pass_lead(connection_->wal_pages());  // nobody writes it meanwhile
+  pass_lead();
   return std::move(job.result);
 }
 
 // Lets someone else write: the first that waits, or the checkpointer when the log is long and
 // nobody waits, or too long.
-void Writer::pass_lead(int wal_pages) {
+void Writer::pass_lead() {
+  if (led_) return;  // else nobody writes the log meanwhile
   Job* next = nullptr;
   for (auto& queue : queues_)
     if (next == nullptr && !queue.empty()) next = queue.front();
-  if (wal_pages >= (next ? limits::checkpoint_pages_hard : limits::checkpoint_pages_idle)) {
+  if (new_log_pages() >= (next ? limits::checkpoint_pages_hard : limits::checkpoint_pages_idle)) {
     led_ = checkpoint_due_ = true;
     checkpointer_woken_.notify_one();
   } else if (next != nullptr) {
     next->woken.notify_one();
   }
+}
+
+// Since the last checkpoint, or since the log began anew: while somebody reads what stands in it,
+// it goes on growing.
+int Writer::new_log_pages() {
+  int pages = connection_->wal_pages();
+  if (pages < log_pages_seen_) log_pages_seen_ = 0;
+  return pages - log_pages_seen_;
 }
 
 Writer::Job* Writer::front() {
@@ -127,14 +139,38 @@ void Writer::finish(Job* job) {
 void Writer::checkpoint_loop() {
   base::MutexLock lock(mutex_);
   while (true) {
-    while (!checkpoint_due_ && !stopping_) checkpointer_woken_.wait(mutex_);
+    while (!checkpoint_due_ && !stopping_) wait_for_checkpoint();
     if (!checkpoint_due_) return;
     lock.unlock();
-    connection_->checkpoint();
+    checkpoint();
     lock.lock();
     led_ = checkpoint_due_ = false;
-    pass_lead(/*wal_pages=*/0);  // what a reader kept from being copied waits for the next commit
+    log_pages_seen_ = connection_->wal_pages();
+    pass_lead();
   }
+}
+
+// A log that a reader has made long is looked after also when nobody writes.
+void Writer::wait_for_checkpoint() {
+  if (log_pages_seen_ < limits::log_pages_kept)
+    checkpointer_woken_.wait(mutex_);
+  else if (!checkpointer_woken_.wait_for(mutex_, limits::long_log_retry) && !led_)
+    led_ = checkpoint_due_ = true;
+}
+
+// The log begins anew when all of it is copied and nobody reads in it. Readers that follow one
+// another without a gap would never let it: when it is too long, they wait for a moment. Another
+// program's reader can only be reported.
+void Writer::checkpoint() {
+  connection_->checkpoint();
+  int pages = connection_->wal_pages();
+  if (pages < limits::checkpoint_pages_hard) return;
+  readers_.pause([&] {
+    if (pages < limits::log_pages_kept) return connection_->checkpoint();
+    if (!connection_->truncate_log())
+      base::log_warning("a reader keeps the write-ahead log from being used again",
+                        {{"pages", pages}});
+  });
 }
 
 }  // namespace store

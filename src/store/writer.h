@@ -15,6 +15,7 @@
 
 #include "base/clock.h"
 #include "base/thread_safety.h"
+#include "store/readers.h"
 #include "store/sqlite_connection.h"
 #include "store/store.h"
 
@@ -22,7 +23,7 @@ namespace store {
 
 class Writer {
  public:
-  Writer(std::unique_ptr<SqliteConnection> connection, base::Clock& clock);
+  Writer(std::unique_ptr<SqliteConnection> connection, Readers& readers, base::Clock& clock);
   ~Writer();  // no write() may be under way
 
   /// Thread-safe, blocks until durable. `unavailable` when too many wait.
@@ -38,19 +39,24 @@ class Writer {
 
   Job* front() REQUIRES(mutex_);
   Job* take();
-  void pass_lead(int wal_pages) REQUIRES(mutex_);
+  void pass_lead() REQUIRES(mutex_);
+  int new_log_pages() REQUIRES(mutex_);
   void transaction(Job* first);
   bool run_in_transaction(Job* job, bool first);
   void run_alone(Job* job);
   void finish(Job* job);
   void checkpoint_loop();
+  void wait_for_checkpoint() REQUIRES(mutex_);
+  void checkpoint();
 
   const std::unique_ptr<SqliteConnection> connection_;  // the leader's alone
+  Readers& readers_;
   base::Clock& clock_;
   base::Mutex mutex_;
   std::array<std::deque<Job*>, 3> queues_ GUARDED_BY(mutex_);
   bool led_ GUARDED_BY(mutex_) = false;             // some thread leads
   bool checkpoint_due_ GUARDED_BY(mutex_) = false;  // then the lead is the checkpointer's
+  int log_pages_seen_ GUARDED_BY(mutex_) = 0;       // of the log, at the last checkpoint
   bool stopping_ GUARDED_BY(mutex_) = false;
   base::CondVar checkpointer_woken_;
   std::thread checkpointer_;

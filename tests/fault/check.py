@@ -13,23 +13,35 @@ def number_of(run_id):
     return value
 
 
-def database(server, acknowledged, requests):
-    """Of the file of a stopped server."""
+def ended_runs(server):
+    """(number, status, parameters) of the file of a stopped server in which nothing lives."""
     connection = sqlite3.connect(f"file:{server.database}?mode=ro", uri=True)
     assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
     assert connection.execute("SELECT * FROM run_live").fetchall() == []
     rows = connection.execute("SELECT run_id, status, parameters FROM run").fetchall()
-    ended = {run: (status, json.loads(parameters)["request"]) for run, status, parameters in rows}
     connection.close()
+    return rows
+
+
+def finished_runs(server, acknowledged):
+    """{number: parameters}; all have succeeded."""
+    rows = ended_runs(server)
+    ended = {run: json.loads(parameters) for run, _, parameters in rows}
     for run in acknowledged:
         assert number_of(run) in ended, f"{run} was acknowledged and is gone"
-    assert {status for status, _ in ended.values()} == {"SUCCEEDED"}
+    assert {status for _, status, _ in rows} == {"SUCCEEDED"}
+    return ended
+
+
+def database(server, acknowledged, requests):
+    """Of the file of a stopped server whose runs have a parameter `request`."""
+    ended = {run: parameters["request"]
+             for run, parameters in finished_runs(server, acknowledged).items()}
     # One run a request, whether it was answered, repeated with its key, or neither.
-    made = [request for _, request in ended.values()]
-    assert len(made) == len(set(made)), "a request made two runs"
-    assert set(made) <= set(requests)
+    assert len(ended) == len(set(ended.values())), "a request made two runs"
+    assert set(ended.values()) <= set(requests)
     for request, run in requests.items():
-        assert run is None or ended[number_of(run)][1] == request
+        assert run is None or ended[number_of(run)] == request
 
 
 def run(caller, run_id, flow, evidence):

@@ -26,9 +26,9 @@ class StillClock : public base::Clock {
 
 class TemporaryDirectory {
  public:
-  TemporaryDirectory() {
-    char name[] = "/tmp/dagy-store-XXXXXX";
-    path_ = mkdtemp(name);
+  explicit TemporaryDirectory(std::string parent = "/tmp")
+      : path_(std::move(parent) + "/dagy-store-XXXXXX") {
+    EXPECT_NE(mkdtemp(path_.data()), nullptr);
   }
   ~TemporaryDirectory() { std::filesystem::remove_all(path_); }
   const std::string& path() const { return path_; }

@@ -164,6 +164,39 @@ TEST_P(TransactionTest, TheWriteAheadLogIsBounded) {
             2 * page_bytes * std::size_t{base::limits::checkpoint_pages_hard});
 }
 
+// Readers that follow one another without a gap must not keep the log from beginning anew.
+TEST_P(TransactionTest, TheWriteAheadLogIsBoundedBesideReaders) {
+  if (GetParam() == Backend::sqlite_memory) return;
+  constexpr std::size_t page_bytes = 4096;
+  std::atomic<bool> stop = false;
+  std::atomic<int> reads = 0;
+  std::vector<std::thread> readers;
+  for (int t = 0; t < base::limits::readers_max; ++t)
+    readers.emplace_back([&] {
+      while (!stop) {
+        EXPECT_TRUE(store_->read([&](Tx& tx) -> base::Result<> {
+          for (int i = 0; i < 5; ++i) {
+            TRY(tx.run("SELECT value FROM item LIMIT 1", {}, [](const Row&) {}));
+            std::this_thread::sleep_for(std::chrono::milliseconds(1));
+          }
+          ++reads;
+          return {};
+        }));
+      }
+    });
+  std::size_t largest = 0;
+  for (int i = 0; i < 2500; ++i) {
+    std::string name = std::to_string(i) + std::string(10 * page_bytes, 'x');
+    EXPECT_TRUE(store_->write([&](Tx& tx) { return insert(tx, name, i); }));
+    largest = std::max<std::size_t>(largest,
+                                    std::filesystem::file_size(directory_.path() + "/dagy.db-wal"));
+  }
+  stop = true;
+  for (std::thread& reader : readers) reader.join();
+  EXPECT_GT(reads, 100);
+  EXPECT_LT(largest, 3 * page_bytes * std::size_t{base::limits::checkpoint_pages_hard});
+}
+
 INSTANTIATE_TEST_SUITE_P(Stores, TransactionTest,
                          testing::Values(Backend::sqlite_file, Backend::sqlite_memory),
                          [](const auto& info) {
