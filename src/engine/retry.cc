@@ -1,6 +1,7 @@
 #include "engine/retry.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 
 #include "base/random.h"
@@ -25,7 +26,9 @@ double base_delay(const model::PlannedTask& plan, std::size_t retries) {
 }  // namespace
 
 bool may_retry(const TaskState& task, const model::PlannedTask& plan, const Failure& failure) {
-  if (failure.kind == "expression" || failure.kind == "invalid_config") return false;
+  static constexpr auto lasting =
+      std::to_array<std::string_view>({"expression", "invalid_config", "forbidden_address"});
+  if (std::find(lasting.begin(), lasting.end(), failure.kind) != lasting.end()) return false;
   if (std::cmp_greater_equal(retries_used(task) + 1, plan.attempts_max)) return false;
   if (!plan.retry_on) return true;
   return std::find(plan.retry_on->begin(), plan.retry_on->end(), failure.kind) !=

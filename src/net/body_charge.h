@@ -1,5 +1,6 @@
-// Counts the bytes of request bodies in memory over all connections of a server, from their arrival
-// until their handler returns, so that many large uploads together are refused in time.
+// Counts the bytes of bodies in memory over all connections of a server or calls of a client, from
+// their arrival until they have been dealt with, so that many large ones together are refused in
+// time.
 #pragma once
 
 #include <atomic>

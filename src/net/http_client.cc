@@ -112,7 +112,7 @@ class HttpClient::Impl {
     Call call = std::move(waiting_.front());
     waiting_.pop_front();
     auto transfer =
-        std::make_unique<HttpTransfer>(call.id, std::move(call.request), options_, bodies_bytes_);
+        std::make_unique<HttpTransfer>(call.id, std::move(call.request), options_, bodies_);
     curl_multi_add_handle(multi_, transfer->handle());
     active_.emplace(call.id, Active{std::move(transfer), std::move(call.done)});
   }
@@ -137,6 +137,7 @@ class HttpClient::Impl {
 
   const HttpClientOptions options_;
   CURLM* const multi_;
+  BodyTotal bodies_{0};  // before all that may hold a share of it
 
   base::Mutex mutex_;
   std::vector<Call> inbox_ GUARDED_BY(mutex_);
@@ -146,7 +147,6 @@ class HttpClient::Impl {
 
   // Of the thread alone.
   std::deque<Call> waiting_;
-  std::size_t bodies_bytes_ = 0;
   std::map<Id, Active> active_;
   std::thread thread_;
 };

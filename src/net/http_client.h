@@ -7,10 +7,12 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "net/body_charge.h"
 #include "net/http_url.h"
 #include "net/outbound_policy.h"
 
@@ -24,8 +26,9 @@ struct HttpRequest {
   HttpHeaders headers;
   std::string authorization;  // value of that header; never sent to another origin
   std::string body;
-  /// As browsers do: 301 and 302 make a GET of a POST, 303 of all but HEAD; see redirect_to.
-  bool follow_redirects = true;
+  /// Redirects are followed as browsers do (301 and 302 make a GET of a POST, 303 of all but HEAD;
+  /// see redirect_to), but for these statuses.
+  std::set<int> unfollowed;
 };
 
 /// Sends a request elsewhere. To another origin only headers go that say nothing of the caller.
@@ -44,8 +47,8 @@ struct HttpResponse {
 
 /// Why there is no response.
 struct HttpFailure {
-  /// `connection`, `timeout`, `tls`, `forbidden_address`, `redirect`, `response_too_large`,
-  /// `overloaded` (too many large answers at a time) or `cancelled`.
+  /// `connection`, `timeout`, `tls`, `forbidden_address`, `redirect`, `encoding`,
+  /// `response_too_large`, `overloaded` (too many large answers at a time) or `cancelled`.
   std::string kind;
   std::string message;
 };
@@ -63,6 +66,7 @@ struct HttpEnd {
   std::optional<HttpFailure> failure;
   HttpResponse response;  // when there is no failure
   std::vector<HttpHop> hops;
+  BodyCharge charge = {};  // for the body, as long as somebody keeps it; not beyond the client
 };
 
 struct HttpClientOptions {

@@ -72,7 +72,7 @@ TEST_F(HttpClientTest, FollowsARedirectOrNot) {
   EXPECT_EQ(end.response.status, 200);
   EXPECT_EQ(end.hops.size(), 2u);
   HttpRequest once = request("/moved");
-  once.follow_redirects = false;
+  once.unfollowed = {302};
   EXPECT_EQ(call(once).response.status, 302);
 }
 

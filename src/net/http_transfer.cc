@@ -9,6 +9,8 @@
 #include "base/ascii.h"
 #include "base/check.h"
 #include "base/limits.h"
+#include "net/gunzip.h"
+#include "net/response_head.h"
 
 namespace net {
 
@@ -54,17 +56,16 @@ base::Result<> redirect_to(HttpRequest& request, HttpUrl target) {
 }
 
 HttpTransfer::HttpTransfer(HttpClient::Id id, HttpRequest request, const HttpClientOptions& options,
-                           std::size_t& bodies_bytes)
+                           BodyTotal& bodies)
     : id_(id),
       request_(std::move(request)),
       options_(options),
-      bodies_bytes_(bodies_bytes),
+      bodies_(bodies),
       easy_(curl_easy_init()) {
   set_up();
 }
 
 HttpTransfer::~HttpTransfer() {
-  forget_body();
   curl_easy_cleanup(easy_);
   curl_slist_free_all(headers_);
 }
@@ -85,7 +86,6 @@ void HttpTransfer::set_up() {
   set(easy_, CURLOPT_PROTOCOLS_STR, "http,https");
   set(easy_, CURLOPT_PROXY, "");  // none, whatever the environment says
   set(easy_, CURLOPT_URL, request_.url.text.c_str());
-  set(easy_, CURLOPT_ACCEPT_ENCODING, "");  // all that libcurl reads
   set(easy_, CURLOPT_CONNECTTIMEOUT_MS,
       long(std::chrono::milliseconds(limits::http_connect_timeout).count()));
   set(easy_, CURLOPT_DNS_CACHE_TIMEOUT, long(std::chrono::seconds(limits::http_dns_ttl).count()));
@@ -127,11 +127,12 @@ void HttpTransfer::set_headers() {
   bool has_type = false;
   bool has_agent = false;
   for (const auto& [name, value] : request_.headers) {
-    add(value.empty() ? name + ";" : name + ": " + value);
+    add(base::trimmed(value).empty() ? name + ";" : name + ": " + value);
     has_type |= base::equals_ignoring_case(name, "content-type");
     has_agent |= base::equals_ignoring_case(name, "user-agent");
   }
   if (!has_agent) add("User-Agent: Dagy/" DAGY_VERSION);
+  add("Accept-Encoding: gzip");
   if (!has_type) add("Content-Type:");  // none, in place of libcurl's own
   add("Expect:");                       // likewise
   if (!request_.authorization.empty()) add("Authorization: " + request_.authorization);
@@ -143,6 +144,7 @@ curl_socket_t HttpTransfer::open_socket(const curl_sockaddr& address) {
     forbidden_ = address_text(address.addr);
     return CURL_SOCKET_BAD;
   }
+  connects_ = true;
   return ::socket(address.family, address.socktype | SOCK_CLOEXEC, address.protocol);
 }
 
@@ -153,11 +155,22 @@ std::size_t HttpTransfer::take_header(std::string_view line) {
                                                   limits::http_header_bytes_max)};
     return 0;
   }
-  if (line.starts_with("HTTP/")) response_.headers.clear();  // an answer of class 1xx came first
-  std::size_t colon = line.find(':');
-  if (!line.starts_with("HTTP/") && colon != line.npos)
-    response_.headers.emplace_back(base::ascii_lower(line.substr(0, colon)),
-                                   base::trimmed(line.substr(colon + 1)));
+  if (head_done_) return line.size();  // a trailer
+  if (line.starts_with("HTTP/")) {     // what came before was of class 1xx
+    response_.headers.clear();
+  } else if (base::trimmed(line).empty()) {
+    long status = 0;
+    curl_easy_getinfo(easy_, CURLINFO_RESPONSE_CODE, &status);
+    head_done_ = status >= 200;
+  } else if (line.front() == ' ' || line.front() == '\t') {  // goes on (RFC 9112, 5.2)
+    if (!response_.headers.empty())
+      response_.headers.back().second.append(" ").append(base::trimmed(line));
+  } else {
+    std::size_t colon = std::min(line.find(':'), line.size() - 1);
+    std::string name = base::ascii_lower(base::trimmed(line.substr(0, colon)));
+    if (is_token(name))
+      response_.headers.emplace_back(std::move(name), base::trimmed(line.substr(colon + 1)));
+  }
   return line.size();
 }
 
@@ -167,19 +180,32 @@ std::size_t HttpTransfer::take_body(std::string_view bytes) {
                 fmt::format("the answer has more than {} bytes", limits::http_body_bytes_max)};
     return 0;
   }
-  if (bodies_bytes_ + bytes.size() > limits::http_bodies_bytes_max) {
-    refusal_ = {"overloaded", fmt::format("all answers that come in have more than {} bytes",
+  if (charge_.grow(bodies_, response_.body.size() + bytes.size()) > limits::http_bodies_bytes_max) {
+    refusal_ = {"overloaded", fmt::format("all answers in memory have more than {} bytes",
                                           limits::http_bodies_bytes_max)};
     return 0;
   }
-  bodies_bytes_ += bytes.size();
   response_.body += bytes;
   return bytes.size();
 }
 
-void HttpTransfer::forget_body() {
-  bodies_bytes_ -= response_.body.size();
-  response_.body = {};
+// A compressed body that is not whole is an error, which libcurl would not tell.
+std::optional<HttpFailure> HttpTransfer::decode_body() {
+  const std::string* coding = response_.header("content-encoding");
+  if (coding == nullptr || response_.body.empty()) return std::nullopt;
+  if (base::equals_ignoring_case(*coding, "identity")) return std::nullopt;
+  if (!base::equals_ignoring_case(*coding, "gzip") &&
+      !base::equals_ignoring_case(*coding, "x-gzip"))
+    return HttpFailure{"encoding", "the answer has an encoding that was not asked for: " + *coding};
+  base::Result<std::string> plain = gunzip(response_.body, limits::http_body_bytes_max);
+  if (!plain) {
+    bool is_large = plain.error().code == base::ErrorCode::too_large;
+    return HttpFailure{is_large ? "response_too_large" : "encoding", plain.error().message};
+  }
+  response_.body = std::move(*plain);
+  charge_ = {};
+  charge_.grow(bodies_, response_.body.size());
+  return std::nullopt;
 }
 
 std::optional<HttpEnd> HttpTransfer::hop_done(CURLcode code) {
@@ -192,16 +218,20 @@ std::optional<HttpEnd> HttpTransfer::hop_done(CURLcode code) {
                    response_.body.size(), microseconds});
   if (auto failure = failure_of(code)) return fail(std::move(*failure));
   const std::string* target = response_.header("location");
-  if (target != nullptr && request_.follow_redirects && is_redirect(response_.status)) {
+  bool follows = is_redirect(response_.status) && !request_.unfollowed.contains(response_.status);
+  if (target != nullptr && follows) {
     if (auto failure = redirect(*target)) return fail(std::move(*failure));
     return std::nullopt;
   }
-  bodies_bytes_ -= response_.body.size();
+  if (auto failure = decode_body()) return fail(std::move(*failure));
   response_.url = std::move(request_.url);
-  return HttpEnd{{}, std::exchange(response_, {}), std::move(hops_)};
+  return HttpEnd{{}, std::exchange(response_, {}), std::move(hops_), std::move(charge_)};
 }
 
 HttpEnd HttpTransfer::cancel() {
+  curl_off_t microseconds = 0;
+  curl_easy_getinfo(easy_, CURLINFO_TOTAL_TIME_T, &microseconds);
+  hops_.push_back({request_.method, std::string(request_.url.without_query()), 0, 0, microseconds});
   return fail(*cancelled_end().failure);
 }
 
@@ -214,9 +244,10 @@ HttpEnd HttpTransfer::fail(HttpFailure failure) {
 }
 
 std::optional<HttpFailure> HttpTransfer::failure_of(CURLcode code) const {
-  if (code == CURLE_OK) return std::nullopt;
+  if (code == CURLE_OK && head_done_) return std::nullopt;
+  if (code == CURLE_OK) return HttpFailure{"connection", "the answer's header is not whole"};
   if (refusal_) return refusal_;
-  if (!forbidden_.empty())
+  if (!forbidden_.empty() && !connects_)
     return HttpFailure{"forbidden_address",
                        fmt::format("{} is at {}, which is no public address: only what "
                                    "DAGY_HTTP_ALLOW names may be called there",
@@ -253,9 +284,10 @@ std::optional<HttpFailure> HttpTransfer::redirect(const std::string& location) {
   }
   base::Result<> went = redirect_to(request_, std::move(*target));
   if (!went) return HttpFailure{"redirect", went.error().message};
-  forget_body();
+  charge_ = {};
   response_ = {};
   header_bytes_ = 0;
+  head_done_ = connects_ = false;
   forbidden_.clear();
   set_up();
   return std::nullopt;

@@ -9,9 +9,9 @@ namespace net {
 
 class HttpTransfer {
  public:
-  /// `bodies_bytes` counts the bytes that all calls have received so far and not yet handed over.
+  /// `bodies` counts the bytes of all answers that are coming in or still kept.
   HttpTransfer(HttpClient::Id id, HttpRequest request, const HttpClientOptions& options,
-               std::size_t& bodies_bytes);
+               BodyTotal& bodies);
   ~HttpTransfer();
   HttpTransfer(const HttpTransfer&) = delete;
   HttpTransfer& operator=(const HttpTransfer&) = delete;
@@ -30,7 +30,7 @@ class HttpTransfer {
   void set_headers();
   std::optional<HttpFailure> failure_of(CURLcode code) const;
   std::optional<HttpFailure> redirect(const std::string& location);
-  void forget_body();
+  std::optional<HttpFailure> decode_body();
   HttpEnd fail(HttpFailure failure);
 
   std::size_t take_body(std::string_view bytes);
@@ -40,14 +40,17 @@ class HttpTransfer {
   const HttpClient::Id id_;
   HttpRequest request_;
   const HttpClientOptions& options_;
-  std::size_t& bodies_bytes_;
+  BodyTotal& bodies_;
 
   CURL* easy_;
   curl_slist* headers_ = nullptr;
   char error_[CURL_ERROR_SIZE] = "";
   std::optional<HttpFailure> refusal_;  // by ourselves, of what libcurl only knows failed
   std::string forbidden_;               // the last address that was not connected to
+  bool connects_ = false;               // to an address that may be called
   std::size_t header_bytes_ = 0;
+  bool head_done_ = false;
+  BodyCharge charge_;
   HttpResponse response_;
   std::vector<HttpHop> hops_;
 };

@@ -3,6 +3,7 @@
 #include <curl/curl.h>
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <charconv>
 #include <memory>
 
@@ -32,12 +33,13 @@ base::Result<HttpUrl> read(UrlHandle url) {
   result.scheme = part(url, CURLUPART_SCHEME);
   if (result.scheme != "http" && result.scheme != "https")
     return base::invalid("must be an http or https URL");
-  bool has_user = !part(url, CURLUPART_USER).empty() || !part(url, CURLUPART_PASSWORD).empty();
-  if (has_user) return base::invalid("must not hold a user or a password");
   curl_url_set(url.get(), CURLUPART_FRAGMENT, nullptr, 0);
   result.host = base::ascii_lower(part(url, CURLUPART_HOST));
   if (result.host.starts_with('[') && result.host.ends_with(']'))
     result.host = result.host.substr(1, result.host.size() - 2);
+  bool is_ascii = std::all_of(result.host.begin(), result.host.end(),
+                              [](char c) { return c > ' ' && c < 0x7f; });
+  if (!is_ascii) return base::invalid("must have a host of ASCII letters (xn--…)");
   std::string port = part(url, CURLUPART_PORT, CURLU_DEFAULT_PORT);
   std::from_chars(port.data(), port.data() + port.size(), result.port);
   result.text = part(url, CURLUPART_URL);
@@ -51,8 +53,9 @@ base::Result<> set(const UrlHandle& url, std::string_view text) {
     return base::invalid(
         fmt::format("must have at most {} bytes", base::limits::http_url_bytes_max));
   if (text.find('\0') != text.npos) return base::invalid("must not hold U+0000");
-  CURLUcode code =
-      curl_url_set(url.get(), CURLUPART_URL, std::string(text).c_str(), CURLU_NON_SUPPORT_SCHEME);
+  CURLUcode code = curl_url_set(url.get(), CURLUPART_URL, std::string(text).c_str(),
+                                CURLU_NON_SUPPORT_SCHEME | CURLU_DISALLOW_USER);
+  if (code == CURLUE_USER_NOT_ALLOWED) return base::invalid("must not hold a user or a password");
   if (code != CURLUE_OK)
     return base::invalid(fmt::format("must be a URL ({})", curl_url_strerror(code)));
   return {};
@@ -69,6 +72,9 @@ base::Result<HttpUrl> parse_http_url(std::string_view text) {
 base::Result<HttpUrl> resolve_url(const HttpUrl& from, std::string_view reference) {
   UrlHandle url(curl_url());
   TRY(set(url, from.text));
+  // A reference to the document itself, which libcurl takes for another.
+  reference = reference.substr(0, reference.find('#'));
+  if (reference.empty()) return from;
   TRY(set(url, reference));
   return read(std::move(url));
 }

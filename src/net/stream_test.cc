@@ -195,7 +195,9 @@ TEST(Stream, GivesALateReaderEverything) {
   for (int i = 0; i < 5; ++i) other.read_until("beat;\r\n");
   stream.end();
   client.reply("HEAD");
-  EXPECT_TRUE(unchunked(client.read_until("\r\n0\r\n\r\n")) == sent);
+  std::string got = unchunked(client.read_until("\r\n0\r\n\r\n"));
+  for (std::size_t at; (at = got.find("beat;")) != got.npos;) got.erase(at, 5);  // of a slow moment
+  EXPECT_TRUE(got == sent);
 }
 
 namespace {

@@ -31,20 +31,6 @@ void check(base::JsonView config, const base::Path& path, base::FieldErrors& err
 
 // ---- the request ----
 
-base::Result<net::HttpUrl> url_of(const HttpConfig& config) {
-  std::string url = config.url.substr(0, config.url.find('#'));
-  char separator = url.find('?') == url.npos ? '?' : '&';
-  for (const auto& [name, value] : config.query) {
-    for (const std::string& text : value.texts) {
-      url += separator + net::percent_encode(name) + '=' + net::percent_encode(text);
-      separator = '&';
-    }
-  }
-  auto parsed = net::parse_http_url(url);
-  if (!parsed) return base::invalid("the URL with its query " + parsed.error().message);
-  return parsed;
-}
-
 bool has_header(const HttpConfig& config, std::string_view name) {
   for (const auto& [each, value] : config.headers)
     if (base::equals_ignoring_case(each, name)) return true;
@@ -54,7 +40,7 @@ bool has_header(const HttpConfig& config, std::string_view name) {
 base::Result<net::HttpRequest> request_of(const HttpConfig& config, const NodeContext& context) {
   net::HttpRequest request;
   request.method = base::name_of(config.method);
-  request.url = TRY(url_of(config));
+  request.url = TRY(config.full_url());
   request.headers.assign(config.headers.begin(), config.headers.end());
   auto add = [&](std::string name, std::string value) {
     if (!has_header(config, name)) request.headers.emplace_back(std::move(name), std::move(value));
@@ -64,9 +50,8 @@ base::Result<net::HttpRequest> request_of(const HttpConfig& config, const NodeCo
                  config.method == HttpMethod::options;
   if (!is_safe) add("Idempotency-Key", context.idempotency_key);
   if (config.auth) request.authorization = config.auth->header();
-  request.follow_redirects = true;
-  for (const HttpStatuses& range : config.expect.status)
-    if (range.first / 100 == 3) request.follow_redirects = false;
+  for (int status : {301, 302, 303, 307, 308})
+    if (config.expect.accepts(status)) request.unfollowed.insert(status);
   if (!config.body) return request;
   auto body = TRY(base::JsonDocument::parse(config.body->text));
   if (body->root().is_string()) {
@@ -76,9 +61,10 @@ base::Result<net::HttpRequest> request_of(const HttpConfig& config, const NodeCo
     request.body = config.body->text;
     add("Content-Type", "application/json");
   }
-  if (request.body.size() > limits::http_body_bytes_max)
-    return base::invalid(
-        fmt::format("the request has more than {} bytes", limits::http_body_bytes_max));
+  if (request.body.size() > limits::http_body_bytes_max) {
+    std::string rule = fmt::format("must have at most {} bytes", limits::http_body_bytes_max);
+    return base::invalid("/body: " + rule, {{"/body", rule}});
+  }
   return request;
 }
 
@@ -151,7 +137,7 @@ class HttpExchange : public Exchange {
     if (config_.paginate) pages_.emplace(*config_.paginate, request_);
   }
 
-  std::variant<net::HttpRequest, Outcome> next(const net::HttpEnd* last) override {
+  std::variant<net::HttpRequest, Outcome> next(net::HttpEnd* last) override {
     if (last == nullptr) return begin();
     if (last->failure) return fail(last->failure->kind, last->failure->message);
     const net::HttpResponse& response = last->response;
@@ -160,7 +146,7 @@ class HttpExchange : public Exchange {
     base::Result<Body> body = body_of(response, expected);
     if (!body) return fail("invalid_result", body.error().message);
     if (!pages_) return succeed(response, *body);
-    return take_page(response, std::move(*body));
+    return take_page(*last, std::move(*body));
   }
 
  private:
@@ -171,12 +157,12 @@ class HttpExchange : public Exchange {
     return std::move(*first);
   }
 
-  std::variant<net::HttpRequest, Outcome> take_page(const net::HttpResponse& response, Body body) {
+  std::variant<net::HttpRequest, Outcome> take_page(net::HttpEnd& end, Body body) {
     auto document = base::JsonDocument::parse(std::move(body.json));
-    auto following = pages_->take(response, (*document)->root());
+    auto following = pages_->take(end, (*document)->root());
     if (!following) return fail("pagination", following.error().message);
     if (*following) return std::move(**following);
-    return succeed(response, {HttpBody::json, pages_->items()});
+    return succeed(end.response, {HttpBody::json, pages_->items()});
   }
 
   Outcome succeed(const net::HttpResponse& response, const Body& body) const {

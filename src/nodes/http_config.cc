@@ -4,12 +4,14 @@
 
 #include <algorithm>
 #include <array>
+#include <set>
 
 #include "base/ascii.h"
 #include "base/base64.h"
 #include "base/limits.h"
 #include "net/http_url.h"
 #include "net/response_head.h"
+#include "net/url.h"
 #include "nodes/http_config_types.h"
 
 namespace nodes {
@@ -69,16 +71,25 @@ bool has_control(std::string_view text) {
 // What frames the message or names the host is the client's own.
 bool is_reserved(std::string_view name) {
   static constexpr auto names = std::to_array<std::string_view>(
-      {"connection", "content-length", "expect", "host", "keep-alive", "proxy-authorization",
-       "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade"});
+      {"accept-encoding", "connection", "content-length", "expect", "host", "keep-alive",
+       "proxy-authorization", "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade"});
   return std::any_of(names.begin(), names.end(),
                      [&](std::string_view each) { return base::equals_ignoring_case(each, name); });
 }
 
+bool has_template(const std::map<std::string, HttpQueryValue>& query) {
+  for (const auto& [name, value] : query)
+    for (const std::string& text : value.texts)
+      if (text.find("{{") != std::string::npos) return true;
+  return false;
+}
+
 void check_headers(const HttpConfig& config, const Path& path, FieldErrors& errors) {
   std::size_t bytes = 0;
+  std::set<std::string> seen;
   for (const auto& [name, value] : config.headers) {
     Path here = path.member(name);
+    if (!seen.insert(base::ascii_lower(name)).second) errors.add(here, "stands twice");
     bytes += name.size() + value.size();
     if (!net::is_token(name)) errors.add(here, "must be the name of a header");
     if (is_reserved(name)) errors.add(here, "is set by the client itself");
@@ -132,6 +143,9 @@ void check_config(const void* object, const Path& path, FieldErrors& errors) {
   const auto& config = *static_cast<const HttpConfig*>(object);
   base::Result<net::HttpUrl> url = net::parse_http_url(config.url);
   if (!url) errors.add(path.member("url"), url.error().message);
+  bool is_known = config.url.find("{{") == std::string::npos && !has_template(config.query);
+  if (auto full = config.full_url(); url && is_known && !full)
+    errors.add(path.member("query"), full.error().fields[0].message);
   check_headers(config, path.member("headers"), errors);
   if (config.method == HttpMethod::head && config.body)
     errors.add(path.member("body"), "cannot be sent with HEAD");
@@ -154,6 +168,21 @@ bool HttpExpect::accepts(int status_code) const {
 std::string HttpAuth::header() const {
   if (type == HttpAuthType::bearer) return "Bearer " + *token;
   return "Basic " + base::encode_base64(*username + ":" + *password);
+}
+
+base::Result<net::HttpUrl> HttpConfig::full_url() const {
+  std::string text = url.substr(0, url.find('#'));
+  char separator = text.find('?') == text.npos ? '?' : '&';
+  for (const auto& [name, value] : query) {
+    for (const std::string& each : value.texts) {
+      text += separator + net::percent_encode(name) + '=' + net::percent_encode(each);
+      separator = '&';
+    }
+  }
+  auto parsed = net::parse_http_url(text);
+  if (parsed) return parsed;
+  std::string rule = "with it the URL " + parsed.error().message;
+  return base::invalid("/query: " + rule, {{"/query", rule}});
 }
 
 HttpPaginate::HttpPaginate() : pages_max(limits::http_pages_default) {}
@@ -194,7 +223,7 @@ const Fields& HttpPaginate::fields() {
                      "the body, or a number that counts until a page is empty")
            .required(),
        field<&S::items>("items", "JSON pointer to a page's list").defaults_to("\"\""),
-       field<&S::pointer>("pointer", "JSON pointer to the URL or the cursor").length(1, 1024),
+       field<&S::pointer>("pointer", "JSON pointer to the URL or the cursor").length(0, 1024),
        field<&S::parameter>("parameter", "of the query: takes the cursor or the number")
            .length(1, 256),
        field<&S::first>("first", "the number of the first page").range(0, 1'000'000),

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "base/fields.h"
+#include "net/http_url.h"
 
 namespace nodes {
 
@@ -75,6 +76,8 @@ struct HttpConfig {
   HttpExpect expect;
   std::optional<HttpAuth> auth;
   std::optional<HttpPaginate> paginate;
+  /// With its query. `invalid` names the query when that makes it too long.
+  base::Result<net::HttpUrl> full_url() const;
   static const base::Fields& fields();
 };
 

@@ -88,9 +88,10 @@ base::Result<net::HttpRequest> HttpPages::begin() {
   return request;
 }
 
-base::Result<std::optional<net::HttpRequest>> HttpPages::take(const net::HttpResponse& response,
+base::Result<std::optional<net::HttpRequest>> HttpPages::take(net::HttpEnd& end,
                                                               base::JsonView body) {
   ++count_;
+  charges_.push_back(std::move(end.charge));
   std::optional<base::JsonView> items = body.at_pointer(how_.items);
   if (!items || !items->is_array())
     return base::invalid(
@@ -103,7 +104,7 @@ base::Result<std::optional<net::HttpRequest>> HttpPages::take(const net::HttpRes
   }
   if (items_.size() > limits::value_bytes_max)
     return base::invalid(fmt::format("the pages have more than {} bytes", limits::value_bytes_max));
-  std::optional<net::HttpUrl> url = TRY(next_url(response, body, page_items));
+  std::optional<net::HttpUrl> url = TRY(next_url(end.response, body, page_items));
   if (!url) return std::optional<net::HttpRequest>();
   if (count_ == how_.pages_max)
     return base::invalid(fmt::format("there are more than {} pages (paginate.pages_max)", count_));

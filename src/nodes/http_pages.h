@@ -3,6 +3,7 @@
 
 #include <set>
 #include <string>
+#include <vector>
 
 #include "base/json.h"
 #include "net/http_client.h"
@@ -19,8 +20,7 @@ class HttpPages {
   base::Result<net::HttpRequest> begin();
   /// Takes a page: the request for the next one, or nothing after the last. `invalid` for a page
   /// that is not what was described, one page too many, or one that was there before.
-  base::Result<std::optional<net::HttpRequest>> take(const net::HttpResponse& response,
-                                                     base::JsonView body);
+  base::Result<std::optional<net::HttpRequest>> take(net::HttpEnd& end, base::JsonView body);
   /// A JSON list.
   std::string items() const { return '[' + items_ + ']'; }
   int count() const { return count_; }
@@ -33,6 +33,7 @@ class HttpPages {
   const HttpPaginate how_;
   const net::HttpRequest first_;
   std::string items_;
+  std::vector<net::BodyCharge> charges_;  // for what `items_` holds
   int count_ = 0;
   std::set<std::string> seen_;  // URLs
 };

@@ -48,8 +48,9 @@ struct Outcome {
 class Exchange {
  public:
   virtual ~Exchange() = default;
-  /// The first request (`last` is null), the next one after an answer, or how the attempt ended.
-  virtual std::variant<net::HttpRequest, Outcome> next(const net::HttpEnd* last) = 0;
+  /// The first request (`last` is null), the next one after an answer, of which it may keep what it
+  /// likes, or how the attempt ended.
+  virtual std::variant<net::HttpRequest, Outcome> next(net::HttpEnd* last) = 0;
 };
 
 /// What a delay or an approval waits for.

@@ -59,6 +59,17 @@ std::string traceparent(base::RunId run, std::string_view attempt) {
                      base::sha256_hex(attempt).substr(0, 16));
 }
 
+// A rule of its config that a template broke, an expression that failed, or a lack of the machine.
+nodes::Outcome could_not_start(const TaskValues& values, const base::Error& error) {
+  bool is_config = !error.fields.empty() && values.failure_kind() != "expression";
+  if (!is_config) return nodes::Outcome::fail(std::string(values.failure_kind()), error.message);
+  std::string message;
+  for (const base::FieldError& field : error.fields)
+    message +=
+        fmt::format("{}/config{}: {}", message.empty() ? "" : "; ", field.path, field.message);
+  return nodes::Outcome::fail("invalid_config", std::move(message));
+}
+
 // One line for each request, without what its query or body may hold.
 std::vector<exec::LogLine> log_lines(const std::vector<net::HttpHop>& hops, base::Timestamp now) {
   std::vector<exec::LogLine> lines;
@@ -222,9 +233,7 @@ void Attempts::finished(base::RunId run) {
 void Attempts::launch(const std::shared_ptr<Attempt>& attempt) {
   TaskValues values(attempt->start.context, objects_, evaluator_.map_lists());
   base::Result<nodes::Prepared> prepared = prepare(*attempt, values);
-  if (!prepared)
-    return report(attempt, nodes::Outcome::fail(std::string(values.failure_kind()),
-                                                prepared.error().message));
+  if (!prepared) return report(attempt, could_not_start(values, prepared.error()));
   base::MutexLock lock(attempt->work_mutex);
   if (attempt->stop_requested) {
     lock.unlock();
@@ -290,14 +299,12 @@ void Attempts::converse(const std::shared_ptr<Attempt>& attempt) {
   TaskValues values(attempt->start.context, objects_, evaluator_.map_lists());
   auto context = context_of(*attempt, values);
   auto exchange = context ? attempt->type->converse(*context) : context.error();
-  if (!exchange)
-    return report(attempt, nodes::Outcome::fail(std::string(values.failure_kind()),
-                                                exchange.error().message));
+  if (!exchange) return report(attempt, could_not_start(values, exchange.error()));
   attempt->exchange = std::move(*exchange);
   go_on(attempt, nullptr);
 }
 
-void Attempts::go_on(const std::shared_ptr<Attempt>& attempt, const net::HttpEnd* last) {
+void Attempts::go_on(const std::shared_ptr<Attempt>& attempt, net::HttpEnd* last) {
   auto next = attempt->exchange->next(last);
   if (auto* outcome = std::get_if<nodes::Outcome>(&next))
     return report(attempt, std::move(*outcome));

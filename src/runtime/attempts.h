@@ -54,7 +54,7 @@ class Attempts : public Executor {
   base::Result<nodes::NodeContext> context_of(const Attempt& attempt, TaskValues& values);
   base::Result<nodes::Prepared> prepare(Attempt& attempt, TaskValues& values);
   void converse(const std::shared_ptr<Attempt>& attempt);
-  void go_on(const std::shared_ptr<Attempt>& attempt, const net::HttpEnd* last);
+  void go_on(const std::shared_ptr<Attempt>& attempt, net::HttpEnd* last);
   void take_lines(const std::shared_ptr<Attempt>& attempt, std::vector<exec::LogLine> lines);
   void end(const std::shared_ptr<Attempt>& attempt, exec::ProcessEnd end);
   void report(const std::shared_ptr<Attempt>& attempt, nodes::Outcome outcome);

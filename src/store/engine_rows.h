@@ -168,8 +168,9 @@ struct StoredRun {
 class EngineStore {
  public:
   virtual ~EngineStore() = default;
-  /// All or nothing, durable when it returns. On `unavailable` (disk full) the caller may try
-  /// again.
+  /// All or nothing, durable when it returns. An error means that nothing of it is kept: a store
+  /// that cannot know (the connection broke during COMMIT) reads back before it answers. On
+  /// `unavailable` (disk full) the caller may try again.
   virtual base::Result<CommitResult> commit(const EngineBatch& batch) = 0;
   virtual base::Result<std::vector<base::RunId>> live_runs() = 0;
   /// The largest id of any run, live or finished; nothing in an empty store.

@@ -1,17 +1,15 @@
-// A store for tests that fails the N-th call to it: before it has acted, or after, so that what was
-// told to be an error has happened.
+// A store for tests that fails the N-th call to it, before it acts: an error of a store means that
+// nothing has happened.
 #pragma once
 
 #include "store/store.h"
 
 namespace faults {
 
-enum class CallFault { not_done, done_unheard };
-
 class FailingStore : public store::Store {
  public:
-  FailingStore(store::Store& store, CallFault fault, int first, int last)
-      : store_(store), fault_(fault), first_(first), last_(last) {}
+  FailingStore(store::Store& store, int first, int last)
+      : store_(store), first_(first), last_(last) {}
   int failed() const { return failed_; }
 
   base::Result<> write(const store::TxFunction& fn, store::Priority priority) override {
@@ -50,12 +48,10 @@ class FailingStore : public store::Store {
     bool fails = calls_ >= first_ && calls_ <= last_;
     if (!fails) return real();
     ++failed_;
-    if (fault_ == CallFault::done_unheard) (void)real();
     return base::unavailable("scripted");
   }
 
   store::Store& store_;
-  const CallFault fault_;
   const int first_;
   const int last_;
   int calls_ = 0;

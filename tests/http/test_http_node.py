@@ -99,8 +99,15 @@ def test_a_header_is_one_line_whatever_a_template_gives(world, owner, value):
     view = run(owner, [task("call", "http", {"url": URL + "/", "headers": {"X": "{{ parameters.v }}"}})],
                parameters=[{"name": "v", "type": "string", "default": value}])
     error = task_of(view, "call")["error"]
-    assert error["kind"] == "start_error" and "/headers/X" in error["message"]
+    assert error == {"kind": "invalid_config", "message": "/config/headers/X: must not hold control characters"}
     assert world.public.requests == []
+
+
+def test_all_broken_rules_are_told_and_none_is_retried(world, owner):
+    ended = call(owner, {"method": "{{ 'get' }}", "url": "{{ 'file:///x' }}", "headers": {"X": "{{ 5 }}"}}, retries=3)
+    assert ended["attempt"] == 1 and ended["error"]["kind"] == "invalid_config"
+    message = ended["error"]["message"]
+    assert "/config/method: must be one of" in message and "/config/headers/X: must be a string" in message
 
 
 def test_auth(world, owner):
@@ -112,7 +119,8 @@ def test_auth(world, owner):
 
 @pytest.mark.parametrize("config, path", [
     ({"method": "get"}, "/method"), ({"method": "CONNECT"}, "/method"), ({"headers": {"Host": "x"}}, "/headers/Host"),
-    ({"headers": {"content-length": "1"}}, "/headers/content-length"), ({"headers": {"a b": "x"}}, "/headers/a b"),
+    ({"headers": {"content-length": "1"}}, "/headers/content-length"), ({"headers": {"x": "1", "X": "2"}}, "/headers/x"),
+    ({"headers": {"Accept-Encoding": "br"}}, "/headers/Accept-Encoding"), ({"query": {"q": "x" * 8192}}, "/query"), ({"headers": {"a b": "x"}}, "/headers/a b"),
     ({"headers": {"": "x"}}, "/headers/"), ({"headers": {"X": "a\nb"}}, "/headers/X"), ({"headers": {"X": 1}}, "/headers/X"),
     ({"headers": {f"h{i}": "" for i in range(101)}}, "/headers"), ({"headers": {"X": "x" * 65537}}, "/headers"),
     ({"query": {"a": None}}, "/query/a"), ({"query": {"a": [{}]}}, "/query/a/0"), ({"method": "HEAD", "body": 1}, "/body"),
@@ -143,7 +151,7 @@ def test_a_request_that_is_too_large(world, owner):
                        task("call", "http", {"url": URL, "method": "POST", "body": "{{ tasks.make }}"},
                             depends_on=["make"])])
     error = task_of(view, "call")["error"]
-    assert error["kind"] == "start_error" and "16777216 bytes" in error["message"]
+    assert error == {"kind": "invalid_config", "message": "/config/body: must have at most 16777216 bytes"}
     assert len(world.public.requests) == 1
 
 
@@ -202,6 +210,37 @@ def test_compressed_answers(world, owner):
     assert "16777216 bytes" in fail(owner, {}, "response_too_large")
 
 
+def test_a_compressed_answer_must_be_whole(world, owner):
+    whole = gzip.compress(os.urandom(10_000))
+    for broken in (whole[:5_000], whole[:-1], whole + b"x", b"plain"):
+        world.public.answer("/", 200, {"Content-Encoding": "gzip"}, broken)
+        assert "not whole" in fail(owner, {}, "encoding")
+    world.public.answer("/", 200, {"Content-Encoding": "br"}, b"x")
+    assert "was not asked for" in fail(owner, {}, "encoding")
+
+
+def test_answers_in_memory_are_bounded(world, owner):
+    """Forty flows of pages keep up to 1,200 MiB; all together may keep 512."""
+    world.public.answer("/", 200, {}, b"[\"" + b"x" * (15 << 20) + b"\"]")
+    peak = 0
+
+    def resident():
+        for line in open(f"/proc/{world.server.process.pid}/status"):
+            if line.startswith("VmRSS:"):
+                return int(line.split()[1]) // 1024
+    register(owner, spec := flow([task("call", "http", {
+        "url": URL + "/?{{ inputs.item }}", "paginate": {"by": "page", "parameter": "page", "pages_max": 2}},
+        map_over={"literal": list(range(40))}, max_parallel=40, max_failures=40)], max_parallel=40))
+    run_id = trigger(owner, spec["name"])
+    while get_run(owner, run_id)["finished_at"] is None:
+        peak = max(peak, resident())
+        time.sleep(0.02)
+    kinds = {each["error"]["kind"] for each in owner.call("GET /runs/{run_id}", 200, path={"run_id": run_id}).json["task_runs"]
+             if each["map_index"] is not None}
+    assert kinds == {"pagination", "overloaded"}
+    assert peak < 1000
+
+
 def test_answers_that_are_too_large(world, owner):
     world.public.answer("/", 200, {}, b"x" * ((16 << 20) + 1))
     fail(owner, {}, "response_too_large")
@@ -255,7 +294,19 @@ def test_a_redirect_that_is_expected_is_not_followed(world, owner):
     assert output["headers"]["location"] == "/b" and len(world.public.requests) == 1
 
 
-@pytest.mark.parametrize("location", ["file:///etc/passwd", "ftp://public.test/", "http://u:p@public.test/", "http://"])
+def test_a_redirect_that_is_not_named_is_followed(world, owner):
+    world.public.answer("/", 302, {"Location": "/b"})
+    world.public.answer("/b", 304)
+    assert succeed(owner, {"expect": {"status": [200, 304]}})["status"] == 304
+
+
+def test_a_redirect_to_the_same_document(world, owner):
+    world.public.routes["/"] = lambda request: ((302, {"Location": "#part"}, b"") if len(world.public.requests) < 2
+                                                 else (200, {}, request.target.encode()))
+    assert succeed(owner, {"query": {"a": 1}})["body"] == "/?a=1"
+
+
+@pytest.mark.parametrize("location", ["http://@public.test/", "file:///etc/passwd", "ftp://public.test/", "http://u:p@public.test/", "http://"])
 def test_redirects_to_what_is_no_url(world, owner, location):
     world.public.answer("/", 302, {"Location": location})
     fail(owner, {}, "redirect")
@@ -343,6 +394,35 @@ def test_connections_that_fail(world, owner):
         fail(owner, {"url": "http://public.test:82/"}, "connection")
 
 
+def answer_raw(port, raw):
+    """Answers one connection with these bytes, whatever is asked."""
+    listener = socket.create_server((network.PUBLIC, port))
+
+    def serve():
+        with listener:
+            connection, _ = listener.accept()
+            with connection:
+                connection.recv(4096)
+                connection.sendall(raw)
+    threading.Thread(target=serve, daemon=True).start()
+
+
+def test_trailers_are_no_headers(world, owner):
+    answer_raw(84, b"HTTP/1.1 200 OK\r\nX-A: one\r\n two\r\nX-B : 1\r\n: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+                   b"2\r\nhi\r\n0\r\nHTTP/evil: 1\r\nLocation: /\r\nContent-Type: application/json\r\n\r\n")
+    output = succeed(owner, {"url": "http://public.test:84/"})
+    assert output["body"] == "hi"
+    assert output["headers"] == {"x-a": "one two", "x-b": "1", "transfer-encoding": "chunked"}
+
+
+@pytest.mark.parametrize("raw", [b"", b"garbage", b"HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\n",
+                                 b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nabc", b"HTTP/1.1 200 OK\r\n",
+                                 b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n"])
+def test_answers_that_are_none(world, owner, raw):
+    answer_raw(85, raw)
+    fail(owner, {"url": "http://public.test:85/"}, "connection")
+
+
 class Silent:
     """A service that takes a request and says nothing."""
 
@@ -370,6 +450,9 @@ def test_a_timeout_ends_the_call(world, owner):
     with Silent() as silent:
         ended = call(owner, {"url": "http://public.test:83/"}, timeout_seconds=0.5)
         assert (ended["status"], ended["error"]["kind"]) == ("TIMED_OUT", "timeout")
+        run_id = ended["task_run_id"].split(":")[0]
+        assert eventually(lambda: [line["message"].rsplit(",", 1)[0] for line in logs(owner, run_id)]) == [
+            "GET http://public.test:83/: no answer"]
         assert silent.ended.wait(5)
 
 

@@ -1,0 +1,15 @@
+// Content coding gzip (RFC 1952).
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "base/result.h"
+
+namespace net {
+
+/// All members of `bytes`, decompressed. `malformed` when they are damaged or not whole,
+/// `too_large` beyond `bytes_max`.
+base::Result<std::string> gunzip(std::string_view bytes, std::size_t bytes_max);
+
+}  // namespace net
