@@ -174,17 +174,20 @@ std::size_t HttpTransfer::take_header(std::string_view line) {
   return line.size();
 }
 
+std::optional<HttpFailure> HttpTransfer::charge(std::size_t bytes) {
+  if (charge_.grow(bodies_, bytes) <= limits::http_bodies_bytes_max) return std::nullopt;
+  return HttpFailure{"overloaded", fmt::format("all answers in memory have more than {} bytes",
+                                               limits::http_bodies_bytes_max)};
+}
+
 std::size_t HttpTransfer::take_body(std::string_view bytes) {
   if (response_.body.size() + bytes.size() > limits::http_body_bytes_max) {
     refusal_ = {"response_too_large",
                 fmt::format("the answer has more than {} bytes", limits::http_body_bytes_max)};
     return 0;
   }
-  if (charge_.grow(bodies_, response_.body.size() + bytes.size()) > limits::http_bodies_bytes_max) {
-    refusal_ = {"overloaded", fmt::format("all answers in memory have more than {} bytes",
-                                          limits::http_bodies_bytes_max)};
-    return 0;
-  }
+  refusal_ = charge(response_.body.size() + bytes.size());
+  if (refusal_) return 0;
   response_.body += bytes;
   return bytes.size();
 }
@@ -204,8 +207,7 @@ std::optional<HttpFailure> HttpTransfer::decode_body() {
   }
   response_.body = std::move(*plain);
   charge_ = {};
-  charge_.grow(bodies_, response_.body.size());
-  return std::nullopt;
+  return charge(response_.body.size());
 }
 
 std::optional<HttpEnd> HttpTransfer::hop_done(CURLcode code) {

@@ -31,6 +31,7 @@ class HttpTransfer {
   std::optional<HttpFailure> failure_of(CURLcode code) const;
   std::optional<HttpFailure> redirect(const std::string& location);
   std::optional<HttpFailure> decode_body();
+  std::optional<HttpFailure> charge(std::size_t bytes);
   HttpEnd fail(HttpFailure failure);
 
   std::size_t take_body(std::string_view bytes);
