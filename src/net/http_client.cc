@@ -1,7 +1,5 @@
 #include "net/http_client.h"
 
-#include <curl/curl.h>
-
 #include <atomic>
 #include <deque>
 #include <map>
@@ -17,33 +15,39 @@ namespace limits = base::limits;
 
 class HttpClient::Impl {
  public:
-  explicit Impl(HttpClientOptions options)
-      : options_(std::move(options)), multi_(open()), thread_([this] { run(); }) {}
+  explicit Impl(HttpClientOptions options) : options_(std::move(options)) {}
 
   ~Impl() {
     stop();
-    curl_multi_cleanup(multi_);
+    if (multi_ != nullptr) curl().multi_cleanup(multi_);
   }
 
   Id start(HttpRequest request, Done done) {
     base::MutexLock lock(mutex_);
     Id id = ++last_id_;
+    if (stopping_) return id;
     inbox_.push_back({id, std::move(request), std::move(done)});
-    curl_multi_wakeup(multi_);
+    if (multi_ != nullptr) {
+      curl().multi_wakeup(multi_);
+    } else {  // the first call
+      multi_ = curl().multi_init();
+      thread_ = std::thread([this] { run(); });
+    }
     return id;
   }
 
   void cancel(Id id) {
     base::MutexLock lock(mutex_);
+    if (multi_ == nullptr) return;
     cancelled_.push_back(id);
-    curl_multi_wakeup(multi_);
+    curl().multi_wakeup(multi_);
   }
 
   void stop() {
     {
       base::MutexLock lock(mutex_);
       stopping_ = true;
-      curl_multi_wakeup(multi_);
+      if (multi_ != nullptr) curl().multi_wakeup(multi_);
     }
     if (thread_.joinable()) thread_.join();
   }
@@ -59,23 +63,18 @@ class HttpClient::Impl {
     Done done;
   };
 
-  static CURLM* open() {
-    static const CURLcode once = curl_global_init(CURL_GLOBAL_DEFAULT);
-    (void)once;
-    return curl_multi_init();
-  }
-
   void run() {
     while (take_inbox()) {
       while (!waiting_.empty() && active_.size() < limits::http_transfers_max) begin();
       int running = 0;
-      curl_multi_perform(multi_, &running);
+      curl().multi_perform(multi_, &running);
       finish_done();
       constexpr int poll_millis = 60'000;  // a call, a cancel or a byte wakes it
       bool may_begin = !waiting_.empty() && active_.size() < limits::http_transfers_max;
-      curl_multi_poll(multi_, nullptr, 0, may_begin ? 0 : poll_millis, nullptr);
+      curl().multi_poll(multi_, nullptr, 0, may_begin ? 0 : poll_millis, nullptr);
     }
-    for (auto& [id, active] : active_) curl_multi_remove_handle(multi_, active.transfer->handle());
+    for (auto& [id, active] : active_)
+      curl().multi_remove_handle(multi_, active.transfer->handle());
     active_.clear();
   }
 
@@ -102,7 +101,7 @@ class HttpClient::Impl {
     }
     auto found = active_.find(id);
     if (found == active_.end()) return;
-    curl_multi_remove_handle(multi_, found->second.transfer->handle());
+    curl().multi_remove_handle(multi_, found->second.transfer->handle());
     Active active = std::move(found->second);
     active_.erase(found);
     active.done(active.transfer->cancel());
@@ -113,20 +112,20 @@ class HttpClient::Impl {
     waiting_.pop_front();
     auto transfer =
         std::make_unique<HttpTransfer>(call.id, std::move(call.request), options_, bodies_);
-    curl_multi_add_handle(multi_, transfer->handle());
+    curl().multi_add_handle(multi_, transfer->handle());
     active_.emplace(call.id, Active{std::move(transfer), std::move(call.done)});
   }
 
   void finish_done() {
     int left = 0;
-    while (CURLMsg* message = curl_multi_info_read(multi_, &left)) {
+    while (CURLMsg* message = curl().multi_info_read(multi_, &left)) {
       if (message->msg != CURLMSG_DONE) continue;
       CURLcode code = message->data.result;
       auto found = active_.find(HttpTransfer::id_of(message->easy_handle));
-      curl_multi_remove_handle(multi_, found->second.transfer->handle());
+      curl().multi_remove_handle(multi_, found->second.transfer->handle());
       std::optional<HttpEnd> end = found->second.transfer->hop_done(code);
       if (!end) {  // a redirect
-        curl_multi_add_handle(multi_, found->second.transfer->handle());
+        curl().multi_add_handle(multi_, found->second.transfer->handle());
         continue;
       }
       Active active = std::move(found->second);
@@ -136,8 +135,8 @@ class HttpClient::Impl {
   }
 
   const HttpClientOptions options_;
-  CURLM* const multi_;
-  BodyTotal bodies_{0};  // before all that may hold a share of it
+  CURLM* multi_ = nullptr;  // set by the first call, under the mutex, before the thread begins
+  BodyTotal bodies_{0};     // before all that may hold a share of it
 
   base::Mutex mutex_;
   std::vector<Call> inbox_ GUARDED_BY(mutex_);

@@ -32,7 +32,7 @@ bool is_redirect(int status) {
 
 template <class Value>
 void set(CURL* easy, CURLoption option, Value value) {
-  CURLcode code = curl_easy_setopt(easy, option, value);
+  CURLcode code = curl().easy_setopt(easy, option, value);
   CHECK(code == CURLE_OK);
 }
 
@@ -61,23 +61,23 @@ HttpTransfer::HttpTransfer(HttpClient::Id id, HttpRequest request, const HttpCli
       request_(std::move(request)),
       options_(options),
       bodies_(bodies),
-      easy_(curl_easy_init()) {
+      easy_(curl().easy_init()) {
   set_up();
 }
 
 HttpTransfer::~HttpTransfer() {
-  curl_easy_cleanup(easy_);
-  curl_slist_free_all(headers_);
+  curl().easy_cleanup(easy_);
+  curl().slist_free_all(headers_);
 }
 
 HttpClient::Id HttpTransfer::id_of(CURL* handle) {
   void* self = nullptr;
-  curl_easy_getinfo(handle, CURLINFO_PRIVATE, &self);
+  curl().easy_getinfo(handle, CURLINFO_PRIVATE, &self);
   return static_cast<HttpTransfer*>(self)->id_;
 }
 
 void HttpTransfer::set_up() {
-  curl_easy_reset(easy_);
+  curl().easy_reset(easy_);
   error_[0] = '\0';
   set(easy_, CURLOPT_PRIVATE, static_cast<void*>(this));
   set(easy_, CURLOPT_ERRORBUFFER, error_);
@@ -122,8 +122,10 @@ void HttpTransfer::set_up() {
 }
 
 void HttpTransfer::set_headers() {
-  curl_slist_free_all(std::exchange(headers_, nullptr));
-  auto add = [&](const std::string& line) { headers_ = curl_slist_append(headers_, line.c_str()); };
+  curl().slist_free_all(std::exchange(headers_, nullptr));
+  auto add = [&](const std::string& line) {
+    headers_ = curl().slist_append(headers_, line.c_str());
+  };
   bool has_type = false;
   bool has_agent = false;
   for (const auto& [name, value] : request_.headers) {
@@ -160,7 +162,7 @@ std::size_t HttpTransfer::take_header(std::string_view line) {
     response_.headers.clear();
   } else if (base::trimmed(line).empty()) {
     long status = 0;
-    curl_easy_getinfo(easy_, CURLINFO_RESPONSE_CODE, &status);
+    curl().easy_getinfo(easy_, CURLINFO_RESPONSE_CODE, &status);
     head_done_ = status >= 200;
   } else if (line.front() == ' ' || line.front() == '\t') {  // goes on (RFC 9112, 5.2)
     if (!response_.headers.empty())
@@ -213,8 +215,8 @@ std::optional<HttpFailure> HttpTransfer::decode_body() {
 std::optional<HttpEnd> HttpTransfer::hop_done(CURLcode code) {
   long status = 0;
   curl_off_t microseconds = 0;
-  curl_easy_getinfo(easy_, CURLINFO_RESPONSE_CODE, &status);
-  curl_easy_getinfo(easy_, CURLINFO_TOTAL_TIME_T, &microseconds);
+  curl().easy_getinfo(easy_, CURLINFO_RESPONSE_CODE, &status);
+  curl().easy_getinfo(easy_, CURLINFO_TOTAL_TIME_T, &microseconds);
   response_.status = code == CURLE_OK ? int(status) : 0;
   hops_.push_back({request_.method, std::string(request_.url.without_query()), response_.status,
                    response_.body.size(), microseconds});
@@ -232,7 +234,7 @@ std::optional<HttpEnd> HttpTransfer::hop_done(CURLcode code) {
 
 HttpEnd HttpTransfer::cancel() {
   curl_off_t microseconds = 0;
-  curl_easy_getinfo(easy_, CURLINFO_TOTAL_TIME_T, &microseconds);
+  curl().easy_getinfo(easy_, CURLINFO_TOTAL_TIME_T, &microseconds);
   hops_.push_back({request_.method, std::string(request_.url.without_query()), 0, 0, microseconds});
   return fail(*cancelled_end().failure);
 }
@@ -254,7 +256,7 @@ std::optional<HttpFailure> HttpTransfer::failure_of(CURLcode code) const {
                        fmt::format("{} is at {}, which is no public address: only what "
                                    "DAGY_HTTP_ALLOW names may be called there",
                                    request_.url.host, forbidden_)};
-  std::string why = error_[0] != '\0' ? error_ : curl_easy_strerror(code);
+  std::string why = error_[0] != '\0' ? error_ : curl().easy_strerror(code);
   switch (code) {
     case CURLE_OPERATION_TIMEDOUT:
       return HttpFailure{"timeout", std::move(why)};

@@ -1,8 +1,7 @@
 // One call of the HTTP client: the requests that its redirects make, one after the other.
 #pragma once
 
-#include <curl/curl.h>
-
+#include "net/curl.h"
 #include "net/http_client.h"
 
 namespace net {

@@ -1,6 +1,5 @@
 #include "net/http_url.h"
 
-#include <curl/curl.h>
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -9,22 +8,23 @@
 
 #include "base/ascii.h"
 #include "base/limits.h"
+#include "net/curl.h"
 
 namespace net {
 
 namespace {
 
 struct FreeUrl {
-  void operator()(CURLU* url) const { curl_url_cleanup(url); }
+  void operator()(CURLU* url) const { curl().url_cleanup(url); }
 };
 using UrlHandle = std::unique_ptr<CURLU, FreeUrl>;
 
 // A part, or "" where there is none.
 std::string part(const UrlHandle& url, CURLUPart which, unsigned flags = 0) {
   char* text = nullptr;
-  if (curl_url_get(url.get(), which, &text, flags) != CURLUE_OK) return "";
+  if (curl().url_get(url.get(), which, &text, flags) != CURLUE_OK) return "";
   std::string copy = text;
-  curl_free(text);
+  curl().free(text);
   return copy;
 }
 
@@ -33,7 +33,7 @@ base::Result<HttpUrl> read(UrlHandle url) {
   result.scheme = part(url, CURLUPART_SCHEME);
   if (result.scheme != "http" && result.scheme != "https")
     return base::invalid("must be an http or https URL");
-  curl_url_set(url.get(), CURLUPART_FRAGMENT, nullptr, 0);
+  curl().url_set(url.get(), CURLUPART_FRAGMENT, nullptr, 0);
   result.host = base::ascii_lower(part(url, CURLUPART_HOST));
   if (result.host.starts_with('[') && result.host.ends_with(']'))
     result.host = result.host.substr(1, result.host.size() - 2);
@@ -53,24 +53,25 @@ base::Result<> set(const UrlHandle& url, std::string_view text) {
     return base::invalid(
         fmt::format("must have at most {} bytes", base::limits::http_url_bytes_max));
   if (text.find('\0') != text.npos) return base::invalid("must not hold U+0000");
-  CURLUcode code = curl_url_set(url.get(), CURLUPART_URL, std::string(text).c_str(),
-                                CURLU_NON_SUPPORT_SCHEME | CURLU_DISALLOW_USER);
+  CURLUcode code = curl().url_set(url.get(), CURLUPART_URL, std::string(text).c_str(),
+                                  CURLU_NON_SUPPORT_SCHEME | CURLU_DISALLOW_USER);
   if (code == CURLUE_USER_NOT_ALLOWED) return base::invalid("must not hold a user or a password");
   if (code != CURLUE_OK)
-    return base::invalid(fmt::format("must be a URL ({})", curl_url_strerror(code)));
+    return base::invalid(fmt::format("must be a URL ({})", curl().url_strerror(code)));
   return {};
 }
 
 }  // namespace
 
 base::Result<HttpUrl> parse_http_url(std::string_view text) {
-  UrlHandle url(curl_url());
+  TRY(load_curl());
+  UrlHandle url(curl().url());
   TRY(set(url, text));
   return read(std::move(url));
 }
 
 base::Result<HttpUrl> resolve_url(const HttpUrl& from, std::string_view reference) {
-  UrlHandle url(curl_url());
+  UrlHandle url(curl().url());
   TRY(set(url, from.text));
   // A reference to the document itself, which libcurl takes for another.
   reference = reference.substr(0, reference.find('#'));
