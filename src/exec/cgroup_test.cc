@@ -43,7 +43,7 @@ class CgroupTest : public testing::Test {
     return CgroupTree::open(directory_.path(), "/own", own);
   }
 
-  ScratchDirectory directory_;
+  base::TemporaryDirectory directory_;
 };
 
 TEST_F(CgroupTest, ServerAndSpawnerMoveIntoALeaf) {

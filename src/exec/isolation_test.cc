@@ -70,8 +70,8 @@ class IsolationTest : public testing::Test {
   }
 
   base::SystemClock clock_;
-  ScratchDirectory directory_;
-  ScratchDirectory allowed_;
+  base::TemporaryDirectory directory_;
+  base::TemporaryDirectory allowed_;
   Witness witness_;
   std::unique_ptr<ProcessHost> host_;
 };

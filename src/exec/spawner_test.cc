@@ -106,7 +106,7 @@ class Server {
 };
 
 TEST(Spawner, EndsEverythingWhenTheServerIsKilled) {
-  ScratchDirectory directory;
+  base::TemporaryDirectory directory;
   Server server(directory.path());
   auto pids = server.wait_for_pids();
   for (pid_t pid : pids) EXPECT_TRUE(is_alive(pid));
@@ -119,7 +119,7 @@ TEST(Spawner, EndsEverythingWhenTheServerIsKilled) {
 }
 
 TEST(Spawner, ASecondHostWaitsForTheLock) {
-  ScratchDirectory directory;
+  base::TemporaryDirectory directory;
   base::SystemClock clock;
   auto first = ProcessHost::create(host_options(directory.path()), clock);
   ASSERT_TRUE(first);
@@ -141,7 +141,7 @@ TEST(Spawner, ASecondHostWaitsForTheLock) {
 }
 
 TEST(Spawner, ThatCannotStartIsAnError) {
-  ScratchDirectory directory;
+  base::TemporaryDirectory directory;
   base::SystemClock clock;
   auto no_program = host_options(directory.path());
   no_program.spawner_path = "/no/such";
@@ -153,7 +153,7 @@ TEST(Spawner, ThatCannotStartIsAnError) {
 }
 
 TEST(Spawner, TheLockFileIsPrivate) {
-  ScratchDirectory directory;
+  base::TemporaryDirectory directory;
   base::SystemClock clock;
   auto host = ProcessHost::create(host_options(directory.path()), clock);
   ASSERT_TRUE(host);
@@ -207,7 +207,7 @@ TEST_F(SpawnerDeathTest, LeavesTheLockToTheNextHost) {
 }
 
 TEST(Spawner, TheNextOneEndsWhatOutlivedAKilledOne) {
-  ScratchDirectory directory;
+  base::TemporaryDirectory directory;
   struct stat status {};
   std::ofstream(directory.path() + "/spawner.lock").flush();
   ASSERT_EQ(::stat((directory.path() + "/spawner.lock").c_str(), &status), 0);

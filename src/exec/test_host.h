@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "base/clock.h"
+#include "base/test_directory.h"
 #include "base/thread_safety.h"
 #include "exec/process.h"
 
@@ -32,17 +33,6 @@ class Witness {
   std::optional<ProcessEnd> end_ GUARDED_BY(mutex_);
 };
 
-/// A directory that goes away with the object.
-class ScratchDirectory {
- public:
-  ScratchDirectory();
-  ~ScratchDirectory();
-  std::string path() const { return path_; }
-
- private:
-  std::string path_;
-};
-
 std::string own_program();
 ProcessHostOptions host_options(const std::string& directory);
 ProcessSpec shell(const std::string& script);
@@ -58,7 +48,7 @@ class ProcessTest : public testing::Test {
   ProcessEnd run(ProcessSpec spec, Witness& witness);
 
   base::SystemClock clock_;
-  ScratchDirectory directory_;
+  base::TemporaryDirectory directory_;
   Witness witness_;
   std::unique_ptr<ProcessHost> host_;
 };

@@ -63,16 +63,6 @@ std::string Witness::output() {
   return text;
 }
 
-ScratchDirectory::ScratchDirectory() {
-  std::string pattern = std::filesystem::temp_directory_path() / "dagy-exec-XXXXXX";
-  CHECK(::mkdtemp(pattern.data()) != nullptr);
-  path_ = pattern;
-}
-
-ScratchDirectory::~ScratchDirectory() {
-  std::filesystem::remove_all(path_);
-}
-
 std::string own_program() {
   return std::filesystem::read_symlink("/proc/self/exe");
 }

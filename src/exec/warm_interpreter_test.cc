@@ -72,7 +72,7 @@ class WarmTest : public testing::TestWithParam<bool> {
   }
 
   base::SystemClock clock_;
-  ScratchDirectory directory_;
+  base::TemporaryDirectory directory_;
   std::unique_ptr<ProcessHost> host_;
 };
 

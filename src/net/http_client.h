@@ -13,17 +13,16 @@
 #include <vector>
 
 #include "net/body_charge.h"
+#include "net/header.h"
 #include "net/http_url.h"
 #include "net/outbound_policy.h"
 
 namespace net {
 
-using HttpHeaders = std::vector<std::pair<std::string, std::string>>;
-
 struct HttpRequest {
   std::string method = "GET";
   HttpUrl url;
-  HttpHeaders headers;
+  Headers headers;
   std::string authorization;  // value of that header; never sent to another origin
   std::string body;
   /// Redirects are followed as browsers do (301 and 302 make a GET of a POST, 303 of all but HEAD;
@@ -37,9 +36,9 @@ base::Result<> redirect_to(HttpRequest& request, HttpUrl target);
 
 struct HttpResponse {
   int status = 0;
-  HttpUrl url;          // the last one, after redirects
-  HttpHeaders headers;  // names in lower case
-  std::string body;     // decompressed
+  HttpUrl url;       // the last one, after redirects
+  Headers headers;   // names in lower case
+  std::string body;  // decompressed
 
   /// The first header of that name (in lower case), or null.
   const std::string* header(std::string_view name) const;

@@ -134,7 +134,7 @@ TEST(RedirectTo, KeepsWhatIsHarmless) {
   EXPECT_EQ(same.headers.size(), 3u);
   EXPECT_EQ(same.authorization, "Bearer t");
   ASSERT_TRUE(redirect_to(request, *parse_http_url("https://b.test/b")));
-  EXPECT_EQ(request.headers, (HttpHeaders{{"Accept", "x"}}));
+  EXPECT_EQ(request.headers, (Headers{{"Accept", "x"}}));
   EXPECT_EQ(request.authorization, "");
   EXPECT_FALSE(redirect_to(request, *parse_http_url("http://b.test/b")));
 }

@@ -49,7 +49,7 @@ base::Result<> redirect_to(HttpRequest& request, HttpUrl target) {
     return base::invalid(fmt::format("{} leads from https to http", request.url.without_query()));
   if (!target.has_origin_of(request.url)) {
     request.authorization.clear();
-    std::erase_if(request.headers, [](const auto& header) { return !is_harmless(header.first); });
+    std::erase_if(request.headers, [](const auto& header) { return !is_harmless(header.name); });
   }
   request.url = std::move(target);
   return {};
@@ -166,12 +166,13 @@ std::size_t HttpTransfer::take_header(std::string_view line) {
     head_done_ = status >= 200;
   } else if (line.front() == ' ' || line.front() == '\t') {  // goes on (RFC 9112, 5.2)
     if (!response_.headers.empty())
-      response_.headers.back().second.append(" ").append(base::trimmed(line));
+      response_.headers.back().value.append(" ").append(base::trimmed(line));
   } else {
     std::size_t colon = std::min(line.find(':'), line.size() - 1);
     std::string name = base::ascii_lower(base::trimmed(line.substr(0, colon)));
     if (is_token(name))
-      response_.headers.emplace_back(std::move(name), base::trimmed(line.substr(colon + 1)));
+      response_.headers.push_back(
+          {std::move(name), std::string(base::trimmed(line.substr(colon + 1)))});
   }
   return line.size();
 }
@@ -283,7 +284,7 @@ std::optional<HttpFailure> HttpTransfer::redirect(const std::string& location) {
     request_.method = "GET";
     request_.body.clear();
     std::erase_if(request_.headers, [](const auto& header) {
-      return base::equals_ignoring_case(header.first, "content-type");
+      return base::equals_ignoring_case(header.name, "content-type");
     });
   }
   base::Result<> went = redirect_to(request_, std::move(*target));

@@ -17,13 +17,9 @@
 #include "base/clock.h"
 #include "base/limits.h"
 #include "base/result.h"
+#include "net/header.h"
 
 namespace net {
-
-struct Header {
-  std::string name;  // lower case in requests
-  std::string value;
-};
 
 struct Request {
   std::string method;  // upper case

@@ -41,9 +41,9 @@ base::Result<net::HttpRequest> request_of(const HttpConfig& config, const NodeCo
   net::HttpRequest request;
   request.method = base::name_of(config.method);
   request.url = TRY(config.full_url());
-  request.headers.assign(config.headers.begin(), config.headers.end());
+  for (const auto& [name, value] : config.headers) request.headers.push_back({name, value});
   auto add = [&](std::string name, std::string value) {
-    if (!has_header(config, name)) request.headers.emplace_back(std::move(name), std::move(value));
+    if (!has_header(config, name)) request.headers.push_back({std::move(name), std::move(value)});
   };
   add("traceparent", context.traceparent);
   bool is_safe = config.method == HttpMethod::get || config.method == HttpMethod::head ||
@@ -108,7 +108,7 @@ base::Result<Body> body_of(const net::HttpResponse& response, std::optional<Http
 }
 
 // Headers of one name are joined as RFC 9110 does it, but for those that cannot be.
-void write_headers(base::JsonWriter& out, const net::HttpHeaders& headers) {
+void write_headers(base::JsonWriter& out, const net::Headers& headers) {
   std::map<std::string_view, std::vector<std::string_view>> by_name;
   for (const auto& [name, value] : headers) by_name[name].push_back(value);
   out.begin_object();

@@ -70,7 +70,7 @@ std::optional<std::string> next_of(std::string_view text) {
 
 }  // namespace
 
-std::optional<std::string> next_link(const net::HttpHeaders& headers) {
+std::optional<std::string> next_link(const net::Headers& headers) {
   for (const auto& [name, value] : headers) {
     if (name != "link") continue;
     if (auto target = next_of(value)) return target;

@@ -39,6 +39,6 @@ class HttpPages {
 };
 
 /// Target of the link with relation `next` (RFC 8288), or nothing.
-std::optional<std::string> next_link(const net::HttpHeaders& headers);
+std::optional<std::string> next_link(const net::Headers& headers);
 
 }  // namespace nodes

@@ -18,7 +18,7 @@ std::unique_ptr<Exchange> exchange(std::string config) {
   return std::move(*made);
 }
 
-net::HttpEnd answer(int status, std::string body, net::HttpHeaders headers = {}) {
+net::HttpEnd answer(int status, std::string body, net::Headers headers = {}) {
   net::HttpEnd end;
   end.response = {status, *net::parse_http_url("http://a.test/x"), std::move(headers),
                   std::move(body)};
@@ -41,9 +41,9 @@ TEST(Http, AsksOnceAndGivesTheAnswer) {
   EXPECT_EQ(request.method, "PUT");
   EXPECT_EQ(request.url.text, "http://a.test/x?y=1");
   EXPECT_EQ(request.body, R"({"n":1.10})");
-  EXPECT_EQ(request.headers, (net::HttpHeaders{{"traceparent", "00-1-2-01"},
-                                               {"Idempotency-Key", "run_1:a"},
-                                               {"Content-Type", "application/json"}}));
+  EXPECT_EQ(request.headers, (net::Headers{{"traceparent", "00-1-2-01"},
+                                           {"Idempotency-Key", "run_1:a"},
+                                           {"Content-Type", "application/json"}}));
   net::HttpEnd end = answer(201, R"({"id": 9007199254740993})",
                             {{"content-type", "application/json"}, {"vary", "a"}, {"vary", "b"}});
   Outcome outcome = outcome_of(call->next(&end));
@@ -78,7 +78,7 @@ TEST(Http, PagesOfAnotherOriginAreAskedWithoutCredentials) {
   end = answer(200, "[2]", {{"link", "<http://b.test/>; rel=next"}});
   net::HttpRequest elsewhere = request_of(call->next(&end));
   EXPECT_EQ(elsewhere.authorization, "");
-  EXPECT_EQ(elsewhere.headers, net::HttpHeaders{});
+  EXPECT_EQ(elsewhere.headers, net::Headers{});
   end = answer(200, "[]");
   EXPECT_NE(outcome_of(call->next(&end)).output.find(R"("body":[1,2],"pages":3)"),
             std::string::npos);

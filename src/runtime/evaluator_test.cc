@@ -33,7 +33,7 @@ class EvaluatorTest : public testing::Test {
             .computed.result);
   }
 
-  TemporaryDirectory directory_;
+  base::TemporaryDirectory directory_;
   Machine machine_{directory_};
   Evaluator& evaluator_ = machine_.evaluator;
   AttemptStart start_;

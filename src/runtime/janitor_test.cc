@@ -6,6 +6,7 @@
 
 #include <filesystem>
 
+#include "base/test_directory.h"
 #include "store/engine_rows.h"
 
 namespace runtime {
@@ -25,12 +26,6 @@ class MovedClock : public base::Clock {
 
 class JanitorTest : public testing::Test {
  protected:
-  static std::string make_root() {
-    char name[] = "/tmp/dagy-janitor-XXXXXX";
-    return mkdtemp(name);
-  }
-  ~JanitorTest() override { std::filesystem::remove_all(root_); }
-
   store::LiveRunRow run(std::int64_t id, model::Value parameters) {
     store::LiveRunRow row;
     row.id = base::RunId(id);
@@ -41,7 +36,8 @@ class JanitorTest : public testing::Test {
   }
 
   MovedClock clock_;
-  std::string root_ = make_root();
+  base::TemporaryDirectory directory_;
+  const std::string root_ = directory_.path();
   std::unique_ptr<store::Store> store_ = *store::open_sqlite({""}, clock_);
   store::ObjectDirectory objects_{root_ + "/objects"};
   Janitor janitor_{*store_, objects_, clock_};

@@ -38,7 +38,7 @@ class TaskValuesTest : public testing::Test {
   TaskValues values() { return {context_, objects_, lists_}; }
   base::Result<std::string> inputs() { return values().inputs(); }
 
-  TemporaryDirectory directory_;
+  base::TemporaryDirectory directory_;
   store::ObjectDirectory objects_{directory_.file("objects")};
   NoLists lists_;
   TaskContext context_;

@@ -9,6 +9,7 @@
 #include <memory>
 #include <string>
 
+#include "base/test_directory.h"
 #include "nodes/catalog.h"
 #include "runtime/attempts.h"
 #include "runtime/new_run.h"
@@ -18,23 +19,9 @@
 
 namespace runtime {
 
-class TemporaryDirectory {
- public:
-  TemporaryDirectory() {
-    char name[] = "/tmp/dagy-runtime-XXXXXX";
-    path_ = mkdtemp(name);
-  }
-  ~TemporaryDirectory() { std::filesystem::remove_all(path_); }
-  std::string file(const std::string& name) const { return path_ + "/" + name; }
-  const std::string& path() const { return path_; }
-
- private:
-  std::string path_;
-};
-
 class Machine {
  public:
-  explicit Machine(const TemporaryDirectory& directory)
+  explicit Machine(const base::TemporaryDirectory& directory)
       : store(*store::open_sqlite({directory.file("dagy.db")}, clock)),
         objects(directory.file("objects")),
         plans(*store, nodes::catalog()),

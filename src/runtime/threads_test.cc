@@ -116,7 +116,7 @@ model::RunStatus end_of(Machine& machine, base::RunId run) {
 }
 
 TEST(Threads, CallersAreAnsweredOnceWhileTheServerStopsAndEveryRunEnds) {
-  TemporaryDirectory directory;
+  base::TemporaryDirectory directory;
   std::vector<base::RunId> created;
   {
     Machine machine(directory);
@@ -145,7 +145,7 @@ TEST(Threads, CallersAreAnsweredOnceWhileTheServerStopsAndEveryRunEnds) {
 
 // Whoever sends an attempt's lines waits for room in the inbox, which only the loop makes.
 TEST(Threads, AnAttemptIsStoppedWhileItsLinesWaitForRoom) {
-  TemporaryDirectory directory;
+  base::TemporaryDirectory directory;
   Machine machine(directory);
   machine.add_flow("endless", endless);
   AttemptStart start;

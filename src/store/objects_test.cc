@@ -7,18 +7,15 @@
 #include <fstream>
 
 #include "base/ids.h"
+#include "base/test_directory.h"
 
 namespace store {
 namespace {
 
 class ObjectsTest : public testing::Test {
  protected:
-  ~ObjectsTest() override { std::filesystem::remove_all(root_); }
-  static std::string make_root() {
-    char name[] = "/tmp/dagy-objects-XXXXXX";
-    return mkdtemp(name);
-  }
-  std::string root_ = make_root();
+  base::TemporaryDirectory directory_;
+  const std::string root_ = directory_.path();
   ObjectDirectory objects_{root_ + "/objects"};
 };
 

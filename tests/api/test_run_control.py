@@ -376,13 +376,19 @@ def many_descriptors():
     resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
-def test_as_many_clients_follow_as_there_is_room_for(many_descriptors, own_server, tmp_path):
-    house = own_server(tmp_path)
+def server_with_a_delay(own_server):
+    """A server, its owner and the name of a flow that only waits."""
+    house = own_server()
     nobody = Client(house)
     owner = nobody.with_token(nobody.login(servers.OWNER, servers.PASSWORD))
     spec = flow([task("d", "delay", {"seconds": 600})])
     register(owner, spec)
-    run_id = trigger(owner, spec["name"])
+    return house, owner, spec["name"]
+
+
+def test_as_many_clients_follow_as_there_is_room_for(many_descriptors, own_server):
+    house, owner, flow_name = server_with_a_delay(own_server)
+    run_id = trigger(owner, flow_name)
     request = (f"GET /runs/{run_id}/events HTTP/1.1\r\nHost: localhost\r\n"
                f"Authorization: Bearer {owner.token}\r\n\r\n").encode()
 
@@ -408,17 +414,13 @@ def test_as_many_clients_follow_as_there_is_room_for(many_descriptors, own_serve
         eventually(accepted)
         owner.call("GET /runs/{run_id}/events", 503, path=path)
         post(owner, run_id, "cancel")  # those who have heard the end need no place
-        other = trigger(owner, spec["name"])
+        other = trigger(owner, flow_name)
         follow(owner, other, until="reset")
 
 
-def test_a_stopping_server_ends_its_streams(own_server, tmp_path):
-    house = own_server(tmp_path)
-    nobody = Client(house)
-    owner = nobody.with_token(nobody.login(servers.OWNER, servers.PASSWORD))
-    spec = flow([task("d", "delay", {"seconds": 600})])
-    register(owner, spec)
-    run_id = trigger(owner, spec["name"])
+def test_a_stopping_server_ends_its_streams(own_server):
+    house, owner, flow_name = server_with_a_delay(own_server)
+    run_id = trigger(owner, flow_name)
     connection = http.client.HTTPConnection("localhost", house.port, timeout=30)
     connection.request("GET", f"/runs/{run_id}/events", headers={"Authorization": "Bearer " + owner.token})
     response = connection.getresponse()

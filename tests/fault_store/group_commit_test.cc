@@ -101,7 +101,7 @@ class GroupCommitTest : public testing::TestWithParam<VfsFault> {
     }
   }
 
-  store::TemporaryDirectory directory_{"/dev/shm"};
+  base::TemporaryDirectory directory_{"/dev/shm"};
   std::string path_ = directory_.path() + "/dagy.db";
   store::StillClock clock_;  // so a transaction's slice of time never ends
   FaultVfs& disk_ = FaultVfs::instance();

@@ -33,7 +33,7 @@ class StoreCallTest : public testing::Test {
     int n = 0;
     while (failed && !HasFailure()) {
       SCOPED_TRACE(fmt::format("{} calls from {} on", length, ++n));
-      store::TemporaryDirectory directory("/dev/shm");
+      base::TemporaryDirectory directory("/dev/shm");
       std::string path = directory.path() + "/dagy.db";
       Told told;
       failed = serve(path, n, length, told) > 0;

@@ -74,7 +74,7 @@ class VfsTest : public testing::Test {
     }
   }
 
-  store::TemporaryDirectory directory_{"/dev/shm"};
+  base::TemporaryDirectory directory_{"/dev/shm"};
   std::string path_ = directory_.path() + "/dagy.db";
   FaultVfs& disk_ = FaultVfs::instance();
 };

@@ -16,7 +16,7 @@ class MigrationTest : public testing::Test {
   }
 
   StillClock clock_;
-  TemporaryDirectory directory_;
+  base::TemporaryDirectory directory_;
   std::string path_ = directory_.path() + "/dagy.db";
 };
 

@@ -9,6 +9,7 @@
 #include <string>
 
 #include "base/clock.h"
+#include "base/test_directory.h"
 #include "store/store.h"
 
 namespace store {
@@ -22,19 +23,6 @@ class StillClock : public base::Clock {
 
  private:
   base::Timestamp now_ = *base::from_iso8601("2026-03-01T12:00:00Z");
-};
-
-class TemporaryDirectory {
- public:
-  explicit TemporaryDirectory(std::string parent = "/tmp")
-      : path_(std::move(parent) + "/dagy-store-XXXXXX") {
-    EXPECT_NE(mkdtemp(path_.data()), nullptr);
-  }
-  ~TemporaryDirectory() { std::filesystem::remove_all(path_); }
-  const std::string& path() const { return path_; }
-
- private:
-  std::string path_;
 };
 
 enum class Backend { sqlite_file, sqlite_memory };
@@ -64,7 +52,7 @@ class StoreTest : public testing::TestWithParam<Backend> {
   }
 
   StillClock clock_;
-  TemporaryDirectory directory_;
+  base::TemporaryDirectory directory_;
   std::unique_ptr<Store> store_;
 };
 
