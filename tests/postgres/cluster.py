@@ -31,6 +31,15 @@ START_SECONDS = 60
 STOP_SECONDS = 60
 CONNECT_SECONDS = 30
 VARIABLE = "DAGY_TEST_POSTGRES"
+# Waits until the process that made the cluster is gone or says so, however it ends.
+GUARD = """
+read -r _
+if pid=$(head -n 1 "$1/data/postmaster.pid" 2>/dev/null) && kill -QUIT "$pid" 2>/dev/null; then
+    kill -CONT "$pid"
+    while kill -0 "$pid" 2>/dev/null; do sleep 0.05; done
+fi
+rm -rf "$1"
+"""
 STOP_SIGNALS = {"fast": signal.SIGINT, "immediate": signal.SIGQUIT}
 # fsync stays on: what is durable is measured and tested.
 SETTINGS = {"max_connections": 200, "log_min_messages": "warning"}
@@ -109,6 +118,8 @@ class Cluster(Instance):
         password = secrets.token_hex(16)
         super().__init__(f"postgresql://postgres:{password}@127.0.0.1:{self.port}/postgres")
         self.directory = make_directory(self.user)
+        self.guard = subprocess.Popen(["/bin/sh", "-c", GUARD, "sh", self.directory], cwd="/",
+                                      stdin=subprocess.PIPE, start_new_session=True)
         try:
             self._initialize(locale, password)
         except BaseException:
@@ -204,7 +215,8 @@ class Cluster(Instance):
     def remove(self):
         self.stop("immediate")
         self.port_holder.close()
-        shutil.rmtree(self.directory, ignore_errors=True)
+        self.guard.stdin.close()
+        self.guard.wait()
 
     def __enter__(self):
         try:

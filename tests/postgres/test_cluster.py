@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 
 import psycopg2
 import pytest
@@ -101,6 +102,22 @@ def test_a_pause_holds_everything():
             assert cursor.fetchall() == [(1,)]
         made.pause()
         made.stop("immediate")  # a paused one too
+
+
+@pytest.mark.parametrize("is_paused", [False, True])
+def test_it_ends_with_the_process_that_made_it(scratch, is_paused):
+    script = (f"import time, cluster; made = cluster.Cluster().start(); {is_paused} and made.pause(); "
+              "print(made.process.pid, flush=True); time.sleep(600)")
+    environment = {**os.environ, "PYTHONPATH": str(pathlib.Path(clusters.__file__).parent)}
+    with subprocess.Popen([sys.executable, "-c", script], env=environment, stdout=subprocess.PIPE,
+                          text=True) as process:
+        postmaster = int(process.stdout.readline())
+        process.kill()
+    deadline = time.monotonic() + SECONDS
+    while list(scratch.iterdir()) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    with pytest.raises(ProcessLookupError):
+        os.kill(postmaster, 0)  # and the directory must be gone, or the fixture fails
 
 
 # ---- the command ----
