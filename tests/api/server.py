@@ -7,6 +7,8 @@ import signal
 import subprocess
 import threading
 
+import database
+
 REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
 BINARY = os.environ.get("DAGY_BINARY", str(REPOSITORY / "build" / "dagy"))
 OWNER = "owner@localhost"
@@ -28,6 +30,8 @@ def environment(data_dir, **settings):
         "DAGY_ALLOW_UNISOLATED": "1",
         "DAGY_ALLOWED_PATHS": str(data_dir.parent),  # what tests and tasks say to each other
     }
+    if "DAGY_DATABASE_URL" not in settings:
+        values.update(database.of(data_dir).settings)
     values.update({name: str(value) for name, value in settings.items()})
     return {name: value for name, value in values.items() if value != ""}
 
@@ -115,7 +119,7 @@ class Server:
 
     @property
     def database(self):
-        return self.data_dir / "dagy.db"
+        return database.of(self.data_dir)
 
     def __enter__(self):
         return self.start()

@@ -1,7 +1,5 @@
 """Every mutation leaves one audit record; a read and a refusal leave none."""
 
-import sqlite3
-
 import server as servers
 from client import Client, eventually
 from flows import flow, get_run, register, run_flow, shell, task, trigger
@@ -13,12 +11,8 @@ COLUMNS = ("org_id", "actor_email", "actor_type", "action", "resource_type", "re
 
 def audit_rows(server):
     """The records of a stopped server, oldest first."""
-    database = sqlite3.connect(f"file:{server.database}?mode=ro", uri=True)
-    try:
-        rows = database.execute(f"SELECT {', '.join(COLUMNS)} FROM audit_log ORDER BY created_at")
-        return [dict(zip(COLUMNS, row)) for row in rows]
-    finally:
-        database.close()
+    rows = server.database.rows(f"SELECT {', '.join(COLUMNS)} FROM audit_log ORDER BY created_at")
+    return [dict(zip(COLUMNS, row)) for row in rows]
 
 
 def test_records(own_server):
@@ -83,7 +77,9 @@ def test_nothing_secret_is_stored_in_clear(own_server):
     register(client, flow([task("a")], "plain"))
     run_flow(client, "plain")
     assert server.stop() == 0
-    for path in server.data_dir.rglob("*"):
-        if path.is_file():
-            content = path.read_bytes()
-            assert PASSWORD.encode() not in content and client.token.encode() not in content, path
+    stored = {path: path.read_bytes() for path in server.data_dir.rglob("*") if path.is_file()}
+    stored["database"] = server.database.content()
+    assert OWNER.encode() in stored["database"]
+    for place, content in stored.items():
+        for secret in (PASSWORD, client.token, *server.database.secrets):
+            assert secret.encode() not in content, place

@@ -2,7 +2,6 @@
 
 import os
 import signal
-import sqlite3
 import subprocess
 
 import pytest
@@ -119,20 +118,18 @@ def serve(directory, *flags, **settings):
 def test_a_newer_schema_is_refused(own_server, tmp_path):
     server = own_server()
     assert server.stop() == 0
-    database = sqlite3.connect(server.database)
-    database.execute("INSERT INTO schema_migrations VALUES (99, 'later', 'x', 0)")
-    database.commit()
-    database.close()
+    server.database.execute("INSERT INTO schema_migrations VALUES (99, 'later', 'x', 0)")
     done = serve(tmp_path)
     assert done.returncode != 0 and "newer" in done.stderr, done.stderr
 
 
+@pytest.mark.sqlite_only("a file that is none of SQLite")
 def test_what_is_no_database(own_server, tmp_path):
     server = own_server()
     assert server.stop() == 0
     for leftover in server.data_dir.glob("dagy.db*"):
         leftover.unlink()
-    server.database.write_bytes(b"no database at all" * 1000)
+    server.database.path.write_bytes(b"no database at all" * 1000)
     done = serve(tmp_path)
     assert done.returncode != 0 and "not a database" in done.stderr, done.stderr
 

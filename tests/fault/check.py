@@ -1,7 +1,6 @@
 """What must hold of the runs of a load once all of them have ended."""
 
 import json
-import sqlite3
 
 CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 
@@ -14,13 +13,10 @@ def number_of(run_id):
 
 
 def ended_runs(server):
-    """(number, status, parameters) of the file of a stopped server in which nothing lives."""
-    connection = sqlite3.connect(f"file:{server.database}?mode=ro", uri=True)
-    assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
-    assert connection.execute("SELECT * FROM run_live").fetchall() == []
-    rows = connection.execute("SELECT run_id, status, parameters FROM run").fetchall()
-    connection.close()
-    return rows
+    """(number, status, parameters) of the database of a stopped server in which nothing lives."""
+    server.database.check()
+    assert server.database.rows("SELECT * FROM run_live") == []
+    return server.database.rows("SELECT run_id, status, parameters FROM run")
 
 
 def finished_runs(server, acknowledged):
@@ -34,7 +30,7 @@ def finished_runs(server, acknowledged):
 
 
 def database(server, acknowledged, requests):
-    """Of the file of a stopped server whose runs have a parameter `request`."""
+    """Of the database of a stopped server whose runs have a parameter `request`."""
     ended = {run: parameters["request"]
              for run, parameters in finished_runs(server, acknowledged).items()}
     # One run a request, whether it was answered, repeated with its key, or neither.

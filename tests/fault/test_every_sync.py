@@ -2,7 +2,6 @@
 killed, before it or after it, or fails, which must end the server."""
 
 import signal
-import sqlite3
 
 import pytest
 
@@ -12,6 +11,7 @@ import processes
 from faults import Faults
 from load import Caller, Lost, noop, shell
 
+pytestmark = pytest.mark.sqlite_only("counts the syncs of the server itself")
 END_SECONDS = 30
 HALF = """printf '"'; printf "$DAGY_RUN_ID"; head -c 40000 /dev/zero | tr '\\0' x; echo '"'"""
 
@@ -113,9 +113,7 @@ def check_run(run, evidence, deaths):
 
 def check_children(server, parents):
     """The sub-flow is one run of each run, whatever happened at its beginning."""
-    connection = sqlite3.connect(f"file:{server.database}?mode=ro", uri=True)
-    rows = connection.execute("SELECT parent_run FROM run WHERE flow_name = 'child'").fetchall()
-    connection.close()
+    rows = server.database.rows("SELECT parent_run FROM run WHERE flow_name = ?", ["child"])
     assert sorted(parent for parent, in rows) == sorted(check.number_of(run) for run in parents)
 
 

@@ -11,6 +11,7 @@ import check
 import processes
 from load import Caller, noop
 
+pytestmark = pytest.mark.sqlite_only("the database is on the disk that is full")
 MEGABYTE = 1 << 20
 DISK_BYTES = 160 * MEGABYTE
 FREE_BYTES_MIN = 64 * MEGABYTE  # limits::free_disk_bytes_min

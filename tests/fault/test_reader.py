@@ -8,10 +8,13 @@ import sqlite3
 import threading
 import time
 
+import pytest
+
 import check
 import processes
 from load import Caller, Lost
 
+pytestmark = pytest.mark.sqlite_only("about the write-ahead log of SQLite")
 SECONDS = float(os.environ.get("DAGY_FAULT_READER_SECONDS", "4"))
 PAGE_BYTES = 4096
 HARD_BYTES = 8000 * PAGE_BYTES  # limits::checkpoint_pages_hard
@@ -64,7 +67,7 @@ def read(caller):
 
 
 def log_bytes(server):
-    return server.database.with_name("dagy.db-wal").stat().st_size
+    return server.database.path.with_name("dagy.db-wal").stat().st_size
 
 
 def start(make_server):
@@ -79,7 +82,7 @@ def watch(server, seconds, at_least_written):
     """The longest the log was; until so much time has passed and so much was written."""
     longest = 0
     deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline or server.database.stat().st_size < at_least_written:
+    while time.monotonic() < deadline or server.database.path.stat().st_size < at_least_written:
         longest = max(longest, log_bytes(server))
         assert time.monotonic() < deadline + 60
         time.sleep(0.02)
@@ -104,7 +107,7 @@ def test_readers_without_a_gap(make_server):
 
 def test_a_reader_of_another_program(make_server):
     server, caller = start(make_server)
-    reader = sqlite3.connect(f"file:{server.database}?mode=ro", uri=True, isolation_level=None)
+    reader = sqlite3.connect(f"file:{server.database.path}?mode=ro", uri=True, isolation_level=None)
     reader.execute("BEGIN")
     seen = reader.execute("SELECT COUNT(*) FROM run").fetchone()
     threads = Threads(server, caller.token, [start_run] * WRITERS + [read] * 2)

@@ -3,11 +3,14 @@
 import threading
 import time
 
+import pytest
+
 import check
 import processes
 from faults import Faults
 from load import Caller, noop
 
+pytestmark = pytest.mark.sqlite_only("the syncs of the server itself are slow")
 SYNC_SECONDS = 1
 SLACK_SECONDS = 20  # of a machine that is busy
 ANSWER_SECONDS = 0.25  # a read; the figures are in docs/speed.md, this finds only a read that waits for a sync
