@@ -92,6 +92,7 @@ base::Result<Decided> Evaluator::wait(const TaskContext& context, TaskValues& va
   decided.until = wait.until;
   decided.then = wait.then;
   if (task.type->kind != NodeKind::approval) return decided;
+  TRY(check_storable("the message of an approval", wait.message));
   store::ApprovalRow& row = approval.emplace();
   row.run = context.run;
   row.task = context.task;

@@ -49,7 +49,13 @@ base::Result<std::string> key_text(const cel::Value& value, cel::Budget& budget,
   TRY(cel::append_text(text, value, budget));
   if (text.empty() || text.size() > bytes_max)
     return base::invalid(fmt::format("a key must have 1 to {} bytes", bytes_max));
+  TRY(check_storable("a key", text));
   return text;
+}
+
+base::Result<> check_storable(std::string_view what, std::string_view text) {
+  if (text.find('\0') == std::string_view::npos) return {};
+  return base::invalid(fmt::format("{} must not contain U+0000", what));
 }
 
 TaskValues::TaskValues(const TaskContext& context, const store::Objects& objects, MapLists& lists)

@@ -17,6 +17,8 @@ namespace runtime {
 /// A key as text: a string as it is, other values as JSON.
 base::Result<std::string> key_text(const model::cel::Value& value, model::cel::Budget& budget,
                                    std::size_t bytes_max);
+/// Error `invalid` for text that the store refuses (tx.h).
+base::Result<> check_storable(std::string_view what, std::string_view text);
 
 /// The list that a mapped task goes over.
 struct MapList {

@@ -162,11 +162,11 @@ base::Result<int> schema_version(Tx& tx) {
   return version;
 }
 
-base::Result<> migrate(Tx& tx, base::Clock& clock) {
+base::Result<> migrate(Tx& tx, base::Clock& clock, int last) {
   int version = TRY(schema_version(tx));
   TRY(check_applied(tx));
   for (const Migration& migration : all) {
-    if (migration.version <= version) continue;
+    if (migration.version <= version || migration.version > last) continue;
     TRY(run_script(tx, migration.sql));
     TRY(
         tx.run("INSERT INTO schema_migrations (version, name, checksum, applied_at) "

@@ -2,6 +2,7 @@
 // kept).
 #pragma once
 
+#include <climits>
 #include <span>
 #include <string_view>
 
@@ -21,7 +22,8 @@ std::span<const Migration> migrations();
 
 /// The version that the database has; 0 when it is empty.
 base::Result<int> schema_version(Tx& tx);
-/// Applies what is missing. Error `conflict` for a newer schema or a changed migration.
-base::Result<> migrate(Tx& tx, base::Clock& clock);
+/// Applies what is missing, up to version `last`. Error `conflict` for a newer schema or a changed
+/// migration.
+base::Result<> migrate(Tx& tx, base::Clock& clock, int last = INT_MAX);
 
 }  // namespace store

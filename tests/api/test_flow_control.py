@@ -483,3 +483,28 @@ def test_priorities_and_foreign_holders(own_server, tmp_path):
         assert holder == {"run_id": None, "task_run_id": None, "since": None, "note": "another organization"}
     theirs.call("POST /runs/{run_id}/cancel", 200, path={"run_id": hogs[0]})
     assert ended(ours, run_id)["status"] == "SUCCEEDED"
+
+# ---- text that a database cannot store ----
+
+@pytest.mark.parametrize("spec, place", [
+    ({"tasks": [shell("a", "true", cache={"key": "parameters.x", "ttl_seconds": 60})]}, "task"),
+    ({"tasks": [shell("a", "true", concurrency_limit=1, concurrency_key="parameters.x")]}, "task"),
+    ({"tasks": [task("a", "approval", {"message": "{{ parameters.x }}"})]}, "task"),
+    ({"tasks": [task("a")], "concurrency_limit": 1, "concurrency_key": "parameters.x"}, "run"),
+])
+def test_the_null_character_in_a_computed_text(owner, spec, place):
+    spec = flow(**spec, parameters=[{"name": "x", "required": True}])
+    register(owner, spec)
+    body = {"flow_name": spec["name"], "parameters": {"x": "a\0b"}, "wait_seconds": 30}
+    if place == "run":
+        assert "U+0000" in owner.call("POST /runs", 422, body=body).detail
+        return
+    view = owner.call("POST /runs", 200, body=body).json
+    [failed] = view["task_runs"]
+    assert view["status"] == "FAILED" and "U+0000" in failed["error"]["message"], view
+
+
+def test_the_null_character_in_values(owner):
+    spec = flow([task("a", "transform", {"program": ".inputs.x"}, inputs={"x": {"parameter": "x"}})], parameters=[{"name": "x", "required": True}], outputs=["a"])
+    register(owner, spec)
+    assert run_flow(owner, spec["name"], parameters={"x": "a\0b"})["output"] == {"a": "a\0b"}

@@ -3,6 +3,7 @@
 
 #include "store/engine_sql.h"
 #include "store/housekeeping.h"
+#include "store/objects.h"
 #include "store/runs.h"
 #include "test_store.h"
 
@@ -225,6 +226,150 @@ TEST_P(EngineRowsTest, LogLinesInOrderFromAnyPlaceAndOfOneTask) {
   EXPECT_EQ(lines({2, 2}, {}, 1), "d5.0 ");
   EXPECT_EQ(lines({2, 0}, 0, 100), "b2.1 d5.0 e5.1 ");
   EXPECT_EQ(lines({5, 1}, {}, 100), "");
+}
+
+TEST_P(EngineRowsTest, OneBatchCanHoldAWholeLife) {
+  EngineBatch batch;
+  batch.created.emplace_back(run(7), key(7, "body"));
+  batch.created.emplace_back(run(8), key(8, "body"));  // the same key, in the same batch
+  batch.journal.push_back({RunId(7), 1, "{}"});
+  batch.journal.push_back({RunId(8), 1, "{}"});
+  batch.statuses.push_back({RunId(7), RunStatus::running, clock_.now()});
+  batch.finished.push_back(end(7, RunStatus::failed));
+  batch.finished.back().failure = model::Failure{"exit", "it's \"so\"\n"};
+  batch.finished.back().fingerprint = "print";
+  auto committed = store_->commit(batch);
+  ASSERT_TRUE(committed) << committed.error().message;
+  ASSERT_EQ(committed->duplicates.size(), 1u);
+  EXPECT_EQ(committed->duplicates[0].run, RunId(8));
+  EXPECT_EQ(committed->duplicates[0].holder, RunId(7));
+  EXPECT_EQ(*count("run_live"), 0);
+  EXPECT_EQ(*count("journal"), 0);
+  ASSERT_TRUE(store_->read([&](Tx& tx) -> base::Result<> {
+    RunDetail detail = TRY(find_run(tx, "org_a", RunId(7)));
+    EXPECT_EQ(detail.row.failure->message, "it's \"so\"\n");
+    EXPECT_EQ(detail.task_chunks, (std::vector<std::string>{"[]", "[1]"}));
+    return {};
+  }));
+}
+
+TEST_P(EngineRowsTest, ManyRunsInOneBatch) {
+  constexpr std::int64_t runs = 1000;
+  EngineBatch batch;
+  for (std::int64_t id = 1; id <= runs; ++id) {
+    batch.created.emplace_back(run(id), std::nullopt);
+    batch.created.back().first.rerun_of = RunId(id + runs);
+    batch.journal.push_back({RunId(id), 1, std::to_string(id)});
+  }
+  ASSERT_TRUE(store_->commit(batch));
+  EXPECT_EQ(*count("run_live"), runs);
+  EXPECT_EQ(*count("reruns"), runs);
+  EngineBatch ends;
+  for (std::int64_t id = 2; id <= runs; ++id) ends.finished.push_back(end(id));
+  ASSERT_TRUE(store_->commit(ends));
+  EXPECT_EQ(*store_->live_runs(), std::vector{RunId(1)});
+  EXPECT_EQ(*count("run"), runs - 1);
+  EXPECT_EQ(*count("journal"), 1);
+}
+
+TEST_P(EngineRowsTest, ARunThatDoesNotLiveCannotEnd) {
+  create(7);
+  EngineBatch batch;
+  batch.finished.push_back(end(7));
+  batch.finished.push_back(end(8));
+  auto committed = store_->commit(batch);
+  ASSERT_FALSE(committed);
+  EXPECT_EQ(committed.error().code, base::ErrorCode::internal);
+  EXPECT_NE(committed.error().message.find("does not live"), std::string::npos);
+  EXPECT_EQ(*count("run_live"), 1);
+  EXPECT_EQ(*count("run"), 0);
+}
+
+TEST_P(EngineRowsTest, TheLastOutputOfACacheKeyStays) {
+  EngineBatch batch;
+  for (const char* output : {"1", "2"})
+    batch.cached.push_back(
+        {"org_a", "k", model::Value::inline_json(output), clock_.now() + std::chrono::hours(1)});
+  batch.cached.push_back({"org_b", "k", model::Value::inline_json("3"), clock_.now()});
+  ASSERT_TRUE(store_->commit(batch));
+  ASSERT_TRUE(store_->commit(batch));
+  ASSERT_TRUE(store_->write([&](Tx& tx) -> base::Result<> {
+    EXPECT_EQ(TRY(find_cached(tx, "org_a", "k", clock_.now()))->json, "2");
+    EXPECT_FALSE(TRY(find_cached(tx, "org_b", "k", clock_.now())));
+    return drop_expired_outputs(tx, clock_.now());
+  }));
+  EXPECT_EQ(*count("task_cache"), 1);
+}
+
+TEST_P(EngineRowsTest, ApprovalsOpenCloseAndEndWithTheirRun) {
+  create(7);
+  EngineBatch batch;
+  for (model::TaskIndex task : {0, 1, 2}) {
+    ApprovalRow row;
+    row.run = RunId(7);
+    row.task = task;
+    row.org_id = "org_a";
+    row.assignees = {"a@b", "\"c\"@d"};
+    if (task == 1) row.deadline = clock_.now();
+    batch.approvals_opened.push_back(row);
+  }
+  ASSERT_TRUE(store_->commit(batch));
+  EXPECT_EQ(*count("approvals WHERE deadline IS NULL"), 2);
+  EngineBatch closed;
+  closed.approvals_closed = {{RunId(7), 0}, {RunId(7), 9}};
+  ASSERT_TRUE(store_->commit(closed));
+  EXPECT_EQ(*count("approvals"), 2);
+  EngineBatch ended;
+  ended.finished.push_back(end(7));
+  ended.finished.back().had_approvals = true;
+  ASSERT_TRUE(store_->commit(ended));
+  EXPECT_EQ(*count("approvals"), 0);
+}
+
+TEST_P(EngineRowsTest, AnObjectIsNamedWhereverItStands) {
+  std::string name(64, 'a');
+  auto is_named = [&] {
+    bool named = false;
+    EXPECT_TRUE(store_->read([&](Tx& tx) -> base::Result<> {
+      named = TRY(is_object_named(tx, name));
+      return {};
+    }));
+    return named;
+  };
+  create(7);
+  EXPECT_FALSE(is_named());
+  EngineBatch batch;
+  batch.journal.push_back({RunId(7), 2, "{\"output\":\"@" + name + ":99\"}"});
+  ASSERT_TRUE(store_->commit(batch));
+  EXPECT_TRUE(is_named());
+  EngineBatch ended;
+  ended.finished.push_back(end(7));
+  ended.finished.back().task_chunks = {"[]", "[\"@" + name + ":99\"]"};
+  ASSERT_TRUE(store_->commit(ended));
+  EXPECT_TRUE(is_named());
+}
+
+TEST_P(EngineRowsTest, ObjectsInTheDatabase) {
+  ObjectTable objects(*store_, clock_);
+  std::string bytes(300'000, '\0');
+  bytes[5] = '\xff';
+  auto name = objects.put(bytes);
+  ASSERT_TRUE(name);
+  EXPECT_EQ(*name, base::sha256_hex(bytes));
+  EXPECT_EQ(*objects.get(*name), bytes);
+  EXPECT_EQ(objects.get(std::string(64, '0')).error().code, base::ErrorCode::not_found);
+  EXPECT_TRUE(objects.older_than(clock_.now())->empty());
+  clock_.advance(std::chrono::hours(1));
+  EXPECT_EQ(*objects.older_than(clock_.now()), std::vector{*name});
+  EXPECT_EQ(*objects.put(bytes), *name);  // named again: not old any more
+  EXPECT_TRUE(objects.older_than(clock_.now())->empty());
+  ASSERT_TRUE(store_->write([](Tx& tx) -> base::Result<> {
+    TRY(tx.run("UPDATE objects SET data = ?1", {Blob{"other"}}));
+    return {};
+  }));
+  EXPECT_EQ(objects.get(*name).error().code, base::ErrorCode::internal);
+  ASSERT_TRUE(objects.remove(*name));
+  EXPECT_EQ(*count("objects"), 0);
 }
 
 INSTANTIATE_TEST_SUITE_P(Stores, EngineRowsTest, every_backend, backend_name);

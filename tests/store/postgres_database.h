@@ -13,13 +13,16 @@ namespace store {
 
 class PostgresDatabase {
  public:
-  explicit PostgresDatabase(const std::string& options = "") {
+  /// Where nothing else is said it sorts as English does, not by bytes.
+  explicit PostgresDatabase(const std::string& options = english) {
     static std::atomic<int> counter{0};
     name_ = "test_" + std::to_string(getpid()) + "_" + std::to_string(counter++);
     execute_on_server("CREATE DATABASE " + name_ + " " + options);
   }
   ~PostgresDatabase() { execute_on_server("DROP DATABASE " + name_ + " WITH (FORCE)"); }
   PostgresDatabase(const PostgresDatabase&) = delete;
+  static constexpr const char* english =
+      "TEMPLATE template0 LOCALE_PROVIDER icu ICU_LOCALE 'en-US' ENCODING 'UTF8'";
 
   std::string url() const {
     std::string server = server_url();
