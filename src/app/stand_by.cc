@@ -82,7 +82,9 @@ class StandBy {
 
 base::Result<bool> wait_for_turn(store::Membership& membership, Settings& settings,
                                  const DataDirectory& directory, const sigset_t& stop_signals) {
-  store::NodeIdentity identity{TRY(instance_of(directory)), own_address(settings)};
+  store::NodeIdentity identity;
+  identity.instance = TRY(instance_of(directory));
+  identity.address = own_address(settings);
   StandBy stand_by;
   const timespec at_once{};
   while (sigtimedwait(&stop_signals, nullptr, &at_once) < 0) {

@@ -50,11 +50,9 @@ bool ends_connection(std::string_view sqlstate) {
          sqlstate == "57P03" || sqlstate == "57P05" || sqlstate == "25P03";
 }
 
-std::string one_line(std::string_view text) {
-  std::string out(text);
-  while (!out.empty() && out.back() == '\n') out.pop_back();
-  std::replace(out.begin(), out.end(), '\n', ' ');
-  return out;
+// libpq adds advice on further lines.
+std::string first_line(std::string_view text) {
+  return std::string(text.substr(0, text.find('\n')));
 }
 
 bool is_readable_type(unsigned type) {
@@ -124,7 +122,7 @@ base::Result<std::unique_ptr<PostgresConnection>> PostgresConnection::open(const
       new PostgresConnection(PQconnectdbParams(keywords, values, /*expand_dbname=*/1)));
   if (PQstatus(connection->connection_) != CONNECTION_OK)
     return base::unavailable(
-        fmt::format("database: {}", one_line(PQerrorMessage(connection->connection_))));
+        fmt::format("database: {}", first_line(PQerrorMessage(connection->connection_))));
   TRY(connection->configure(use));
   return connection;
 }
@@ -310,7 +308,7 @@ base::Error PostgresConnection::lose(std::string_view why) {
     lost_ = true;
     if (!failure_)
       failure_ = base::unavailable(
-          fmt::format("the connection to the database was lost: {}", one_line(why)));
+          fmt::format("the connection to the database was lost: {}", first_line(why)));
   }
   return *failure_;
 }
@@ -322,7 +320,7 @@ base::Error PostgresConnection::fail(const PGresult* result) {
   if (failure_) return *failure_;
   sqlstate_ = state;
   base::ErrorCode code = code_of(sqlstate_);
-  std::string text = fmt::format("database: {} ({})", one_line(message ? message : ""), sqlstate_);
+  std::string text = fmt::format("database: {} ({})", first_line(message ? message : ""), sqlstate_);
   if (code == base::ErrorCode::invalid)
     text = "text must be UTF-8 without U+0000, as the database requires";
   failure_ = code == base::ErrorCode::unavailable ? base::unavailable(text)
@@ -453,6 +451,18 @@ base::Result<bool> PostgresConnection::wait_for_notification(std::chrono::millis
   if (poll(&descriptor, 1, static_cast<int>(limit.count())) <= 0) return false;
   if (PQconsumeInput(connection_) != 1) return lose(PQerrorMessage(connection_));
   return take();
+}
+
+base::Result<> transact(PostgresConnection& connection,
+                        const std::function<base::Result<>(Tx&)>& fn) {
+  connection.begin(PostgresIsolation::read_committed);
+  base::Result<> result = fn(connection);
+  if (!result) {
+    connection.roll_back();
+    return result;
+  }
+  if (connection.commit() == PostgresConnection::Commit::done) return {};
+  return *connection.failure();
 }
 
 // ---- rows ----

@@ -6,6 +6,7 @@
 #include <libpq-fe.h>
 
 #include <deque>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -121,6 +122,10 @@ class PostgresConnection : public Tx {
   std::unordered_map<std::string, std::string> names_;  // of statements: text and types -> name
   std::uint64_t statements_made_ = 0;
 };
+
+/// Runs `fn` in a transaction, once; read-committed and durable when it returns.
+base::Result<> transact(PostgresConnection& connection,
+                        const std::function<base::Result<>(Tx&)>& fn);
 
 /// The present row of a result, as tx.h has it.
 class PostgresRow : public Row {

@@ -10,7 +10,6 @@
 namespace store {
 
 namespace limits = base::limits;
-using Commit = PostgresConnection::Commit;
 
 namespace {
 
@@ -37,18 +36,6 @@ PostgresNode::~PostgresNode() {
     stopped_.notify_all();
   }
   if (heart_.joinable()) heart_.join();
-}
-
-template <class Fn>
-base::Result<> PostgresNode::transact(PostgresConnection& connection, const Fn& fn) {
-  connection.begin(PostgresIsolation::read_committed);
-  base::Result<> result = fn(connection);
-  if (!result) {
-    connection.roll_back();
-    return result;
-  }
-  if (connection.commit() == Commit::done) return {};
-  return *connection.failure();
 }
 
 // ---- coming to work ----

@@ -36,8 +36,6 @@ class PostgresNode : public Membership {
   bool seems_dead(const WorkingNode& node, base::Timestamp now);
   base::Result<> beat();
   void beat_loop();
-  template <class Fn>
-  base::Result<> transact(PostgresConnection& connection, const Fn& fn);
 
   PostgresPool& pool_;
   base::Clock& clock_;

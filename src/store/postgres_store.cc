@@ -196,17 +196,10 @@ class PostgresStore : public Store {
   base::Result<> make_key_table(base::Timestamp day) REQUIRES(engine_mutex_) {
     std::string table = idempotency_table(day);
     if (table == key_table_) return {};
-    engine_->begin(PostgresIsolation::read_committed);
-    auto made = [&]() -> base::Result<> {
-      TRY(engine_->run("SELECT CAST(pg_advisory_xact_lock(?1) AS TEXT)", {key_table_lock}));
-      TRY(create_key_table(*engine_, table));
-      return {};
-    }();
-    if (!made) {
-      engine_->roll_back();
-      return made;
-    }
-    if (engine_->commit() != Commit::done) return *engine_->failure();
+    TRY(transact(*engine_, [&](Tx& tx) -> base::Result<> {
+      TRY(tx.run("SELECT CAST(pg_advisory_xact_lock(?1) AS TEXT)", {key_table_lock}));
+      return create_key_table(tx, table);
+    }));
     key_table_ = table;
     return {};
   }
@@ -284,17 +277,10 @@ base::Result<> prepare_database(PostgresConnection& connection, base::Clock& clo
   base::Result<> usable = check_server(connection);
   connection.roll_back();
   TRY(std::move(usable));
-  connection.begin(PostgresIsolation::read_committed);
-  auto migrated = [&]() -> base::Result<> {
-    TRY(connection.run("SELECT CAST(pg_advisory_xact_lock(?1) AS TEXT)", {migration_lock}));
-    return migrate(connection, clock);
-  }();
-  if (!migrated) {
-    connection.roll_back();
-    return migrated;
-  }
-  if (connection.commit() == Commit::done) return {};
-  return *connection.failure();
+  return transact(connection, [&](Tx& tx) -> base::Result<> {
+    TRY(tx.run("SELECT CAST(pg_advisory_xact_lock(?1) AS TEXT)", {migration_lock}));
+    return migrate(tx, clock);
+  });
 }
 
 }  // namespace
