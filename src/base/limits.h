@@ -140,6 +140,26 @@ inline constexpr auto reader_pause_max = 50ms;  // for readers to end, so that t
 inline constexpr auto long_log_retry = 5s;
 inline constexpr std::uint64_t free_disk_bytes_min = 64u << 20;
 
+// PostgreSQL
+inline constexpr int postgres_connections_default = 8;  // beside the engine's and the heartbeat's
+inline constexpr int postgres_connections_max = 1000;
+inline constexpr auto postgres_borrow_timeout = 5s;  // for one of them to be free
+inline constexpr auto postgres_connect_timeout = 5s;
+inline constexpr auto postgres_reconnect_min = 100ms;  // between attempts, doubled each time
+inline constexpr auto postgres_reconnect_max = 2s;
+inline constexpr auto postgres_statement_timeout = 30s;
+inline constexpr auto postgres_lock_timeout = 10s;
+inline constexpr auto postgres_idle_transaction_timeout = 3s;
+inline constexpr auto postgres_silence_max = 35s;     // without a byte of an answer
+inline constexpr int postgres_attempts_max = 50;      // of a transaction that must be repeated
+inline constexpr auto postgres_disk_full_pause = 5s;  // until new runs are tried again
+inline constexpr int postgres_version_min = 150'000;  // as server_version_num has it
+inline constexpr auto postgres_outcome_max = 10s;     // to find out what became of a COMMIT
+inline constexpr auto node_heartbeat = 2s;
+inline constexpr auto node_lease = 10s;           // without a heartbeat another node takes over
+inline constexpr auto node_observation_min = 5s;  // of a node that seems dead
+inline constexpr int node_ids_max = 1024;
+
 // People
 inline constexpr std::size_t email_bytes_max = 254;
 inline constexpr std::size_t password_bytes_min = 12;

@@ -43,40 +43,33 @@ Bind text_or_null(const std::string& text) {
   return text.empty() ? Bind(nullptr) : Bind(text);
 }
 
+base::Result<std::optional<Duplicate>> find_holder(Tx& tx, const std::string& table,
+                                                   const IdempotencyRow& key) {
+  std::optional<Duplicate> holder;
+  TRY(tx.run(
+      fmt::format("SELECT run_id, body_hash FROM {} WHERE org_id = ?1 AND principal = ?2 AND "
+                  "route = ?3 AND idempotency_key = ?4",
+                  table),
+      {key.org_id, key.principal, key.route, key.key}, [&](const Row& row) {
+        holder = Duplicate{key.run, RunId(row.integer(0)), row.text(1) == key.body_hash};
+      }));
+  return holder;
+}
+
 // What has the key already, or nothing after the key has been written.
 base::Result<std::optional<Duplicate>> claim_key(Tx& tx, const IdempotencyRow& row) {
   std::string table = idempotency_table(row.created_at);
-  TRY(tx.run(fmt::format("CREATE TABLE IF NOT EXISTS {} (org_id TEXT NOT NULL, principal TEXT NOT "
-                         "NULL, route TEXT NOT NULL, idempotency_key TEXT NOT NULL, body_hash TEXT "
-                         "NOT NULL, run_id BIGINT NOT NULL, PRIMARY KEY (org_id, principal, route, "
-                         "idempotency_key)) /*without_rowid*/",
-                         table),
-             {}));
+  TRY(create_key_table(tx, table));
   std::int64_t written = TRY(
       tx.run(fmt::format("INSERT INTO {} (org_id, principal, route, idempotency_key, body_hash, "
                          "run_id) VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT DO NOTHING",
                          table),
              {row.org_id, row.principal, row.route, row.key, row.body_hash, number(row.run)}));
-  std::optional<Duplicate> taken;
-  if (written > 0) return taken;
-  TRY(tx.run(
-      fmt::format(
-          "SELECT run_id, body_hash FROM {} WHERE org_id = ?1 AND principal = ?2 AND route = "
-          "?3 AND idempotency_key = ?4",
-          table),
-      {row.org_id, row.principal, row.route, row.key}, [&](const Row& found) {
-        taken = Duplicate{row.run, RunId(found.integer(0)), found.text(1) == row.body_hash};
-      }));
-  return taken;
+  if (written > 0) return std::optional<Duplicate>();
+  return find_holder(tx, table, row);
 }
 
 base::Result<> insert_finished(Tx& tx, const FinishedRunRow& run) {
-  std::string failure;
-  if (run.failure) {
-    base::JsonWriter writer(failure);
-    writer.begin_object().member("kind", run.failure->kind);
-    writer.member("message", run.failure->message).end_object();
-  }
   std::int64_t written = TRY(
       tx.run("INSERT INTO run (run_id, org_id, flow_name, flow_version, status, trigger_type, "
              "parameters, created_by, created_at, priority, concurrency_key, parent_run, "
@@ -86,7 +79,7 @@ base::Result<> insert_finished(Tx& tx, const FinishedRunRow& run) {
              "created_by, created_at, priority, concurrency_key, parent_run, parent_task, depth, "
              "rerun_of, ?3, ?4, ?5, ?6, ?7, ?8, ?9 FROM run_live WHERE run_id = ?1",
              {number(run.run), base::name_of(run.status), run.started_at, run.finished_at,
-              text_or_null(failure), run.task_chunks.size(), run.task_chunks.front(),
+              text_or_null(failure_text(run)), run.task_chunks.size(), run.task_chunks.front(),
               text_or_null(run.fingerprint), text_or_null(run.failed_task)}));
   if (written != 1)
     return base::internal_error(fmt::format("{} ends but does not live", to_string(run.run)));
@@ -95,32 +88,68 @@ base::Result<> insert_finished(Tx& tx, const FinishedRunRow& run) {
                {number(run.run), i, run.task_chunks[i]}));
   TRY(tx.run("DELETE FROM run_live WHERE run_id = ?1", {number(run.run)}));
   if (run.had_approvals) TRY(tx.run("DELETE FROM approvals WHERE run_id = ?1", {number(run.run)}));
-  // A longer journal is deleted by later batches: rows without a live run mean nothing.
-  if (run.journal_rows <= static_cast<std::int64_t>(base::limits::finish_journal_rows_max))
-    TRY(tx.run("DELETE FROM journal WHERE run_id = ?1", {number(run.run)}));
+  if (deletes_journal(run)) TRY(tx.run("DELETE FROM journal WHERE run_id = ?1", {number(run.run)}));
   return {};
 }
 
 base::Result<> insert_approval(Tx& tx, const ApprovalRow& row) {
-  std::string assignees;
-  base::JsonWriter writer(assignees);
-  writer.begin_array();
-  for (const std::string& address : row.assignees) writer.string(address);
-  writer.end_array();
   TRY(
       tx.run("INSERT INTO approvals (run_id, task, org_id, flow_name, task_id, map_index, message, "
              "assignees, form, created_at, deadline) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, "
              "?10, ?11)",
              {number(row.run), row.task, row.org_id, row.flow_name, row.task_id, row.map_index,
-              row.message, assignees, row.form, row.created_at, row.deadline}));
+              row.message, assignees_text(row), row.form, row.created_at, row.deadline}));
   return {};
 }
 
 }  // namespace
 
+std::string failure_text(const FinishedRunRow& run) {
+  std::string text;
+  if (!run.failure) return text;
+  base::JsonWriter writer(text);
+  writer.begin_object().member("kind", run.failure->kind);
+  writer.member("message", run.failure->message).end_object();
+  return text;
+}
+
+std::string assignees_text(const ApprovalRow& row) {
+  std::string text;
+  base::JsonWriter writer(text);
+  writer.begin_array();
+  for (const std::string& address : row.assignees) writer.string(address);
+  writer.end_array();
+  return text;
+}
+
+bool deletes_journal(const FinishedRunRow& run) {
+  return run.journal_rows <= static_cast<std::int64_t>(base::limits::finish_journal_rows_max);
+}
+
 std::string idempotency_table(base::Timestamp at) {
   std::string day = base::to_iso8601(at);
   return "idempotency_" + day.substr(0, 4) + day.substr(5, 2) + day.substr(8, 2);
+}
+
+base::Result<> create_key_table(Tx& tx, const std::string& table) {
+  TRY(tx.run(fmt::format("CREATE TABLE IF NOT EXISTS {} (org_id TEXT NOT NULL, principal TEXT NOT "
+                         "NULL, route TEXT NOT NULL, idempotency_key TEXT NOT NULL, body_hash TEXT "
+                         "NOT NULL, run_id BIGINT NOT NULL, PRIMARY KEY (org_id, principal, route, "
+                         "idempotency_key)) /*without_rowid*/",
+                         table),
+             {}));
+  return {};
+}
+
+base::Result<std::optional<Duplicate>> read_key_holder(Tx& tx, const IdempotencyRow& key) {
+  std::optional<Duplicate> holder;
+  std::vector<std::string> tables = TRY(tx.table_names("idempotency_"));
+  for (base::Timestamp day : {key.created_at, key.created_at - std::chrono::days(1)}) {
+    std::string table = idempotency_table(day);
+    bool exists = std::find(tables.begin(), tables.end(), table) != tables.end();
+    if (exists && !holder) holder = TRY(find_holder(tx, table, key));
+  }
+  return holder;
 }
 
 std::string value_text(const model::Value& value) {

@@ -20,7 +20,15 @@ void read_links(const Row& row, int column, LiveRunRow& run);
 
 /// The table that holds the idempotency keys of a UTC day: "idempotency_20261122".
 std::string idempotency_table(base::Timestamp at);
+base::Result<> create_key_table(Tx& tx, const std::string& table);
+/// The run that has the key today or had it yesterday; `run` of the answer means nothing.
+base::Result<std::optional<Duplicate>> read_key_holder(Tx& tx, const IdempotencyRow& key);
 
+// Columns that both ways to write a batch have in common.
+std::string failure_text(const FinishedRunRow& run);  // JSON; "" without a failure
+std::string assignees_text(const ApprovalRow& row);   // JSON
+/// A longer journal is deleted by later batches: rows without a live run mean nothing.
+bool deletes_journal(const FinishedRunRow& run);
 std::string value_text(const model::Value& value);
 model::Value value_from_text(std::string_view text);
 

@@ -23,12 +23,8 @@ base::Result<bool> delete_stale_journal(Tx& tx) {
 
 base::Result<> drop_old_keys(Tx& tx, base::Timestamp now) {
   std::string oldest = idempotency_table(now - std::chrono::days(1));
-  std::vector<std::string> old;
-  TRY(
-      tx.run("SELECT name FROM sqlite_master WHERE type = 'table' AND name LIKE "
-             "'idempotency\\_%' ESCAPE '\\' AND name < ?1",
-             {oldest}, [&](const Row& row) { old.push_back(row.string(0)); }));
-  for (const std::string& table : old) TRY(tx.run("DROP TABLE " + table, {}));
+  for (const std::string& table : TRY(tx.table_names("idempotency_")))
+    if (table < oldest) TRY(tx.run("DROP TABLE " + table, {}));
   return {};
 }
 
@@ -42,12 +38,12 @@ base::Result<> drop_expired_outputs(Tx& tx, base::Timestamp now) {
 
 base::Result<bool> is_object_named(Tx& tx, const std::string& sha256) {
   bool named = false;
-  for (const char* sql :
-       {"SELECT 1 FROM run_live WHERE instr(parameters, ?1) > 0 LIMIT 1",
-        "SELECT 1 FROM journal WHERE instr(facts, ?1) > 0 LIMIT 1",
-        "SELECT 1 FROM run WHERE instr(parameters, ?1) > 0 OR instr(tasks, ?1) > 0 LIMIT 1",
-        "SELECT 1 FROM run_tasks WHERE instr(tasks, ?1) > 0 LIMIT 1",
-        "SELECT 1 FROM task_cache WHERE instr(output, ?1) > 0 LIMIT 1"})
+  for (const char* sql : {"SELECT 1 FROM run_live WHERE parameters LIKE '%' || ?1 || '%' LIMIT 1",
+                          "SELECT 1 FROM journal WHERE facts LIKE '%' || ?1 || '%' LIMIT 1",
+                          "SELECT 1 FROM run WHERE parameters LIKE '%' || ?1 || '%' OR tasks LIKE "
+                          "'%' || ?1 || '%' LIMIT 1",
+                          "SELECT 1 FROM run_tasks WHERE tasks LIKE '%' || ?1 || '%' LIMIT 1",
+                          "SELECT 1 FROM task_cache WHERE output LIKE '%' || ?1 || '%' LIMIT 1"})
     if (!named) TRY(tx.run(sql, {sha256}, [&](const Row&) { named = true; }));
   return named;
 }

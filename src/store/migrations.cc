@@ -103,8 +103,14 @@ CREATE TABLE task_cache (
 CREATE INDEX task_cache_expiry ON task_cache (expires_at);
 )sql";
 
-constexpr auto all = std::to_array<Migration>(
-    {{1, "first schema", first_schema}, {2, "whole engine", whole_engine}});
+constexpr std::string_view node_identity = R"sql(
+ALTER TABLE nodes ADD COLUMN instance TEXT NOT NULL DEFAULT '';
+ALTER TABLE nodes ADD COLUMN address TEXT NOT NULL DEFAULT '';
+)sql";
+
+constexpr auto all = std::to_array<Migration>({{1, "first schema", first_schema},
+                                               {2, "whole engine", whole_engine},
+                                               {3, "node identity", node_identity}});
 
 base::Result<> run_script(Tx& tx, std::string_view script) {
   while (!script.empty()) {

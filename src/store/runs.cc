@@ -197,23 +197,4 @@ base::Result<std::optional<model::Value>> find_cached(Tx& tx, const std::string&
   return value;
 }
 
-base::Result<std::optional<IdempotentRun>> find_idempotent_run(Tx& tx, const IdempotencyRow& key,
-                                                               base::Timestamp now) {
-  std::optional<IdempotentRun> found;
-  for (base::Timestamp day : {now, now - std::chrono::days(1)}) {
-    std::string table = idempotency_table(day);
-    bool exists = false;
-    TRY(tx.run("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?1", {table},
-               [&](const Row&) { exists = true; }));
-    if (!exists || found) continue;
-    TRY(tx.run(fmt::format("SELECT run_id, body_hash FROM {} WHERE org_id = ?1 AND principal = ?2 "
-                           "AND route = ?3 AND idempotency_key = ?4",
-                           table),
-               {key.org_id, key.principal, key.route, key.key}, [&](const Row& row) {
-                 found = IdempotentRun{RunId(row.integer(0)), row.string(1)};
-               }));
-  }
-  return found;
-}
-
 }  // namespace store

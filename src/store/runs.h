@@ -79,13 +79,4 @@ struct RunHistory {
 };
 base::Result<RunHistory> read_history(Tx& tx, const std::string& org_id, base::RunId id);
 
-struct IdempotentRun {
-  base::RunId run{};
-  std::string body_hash;
-};
-
-/// Looks the key up in today's and yesterday's table.
-base::Result<std::optional<IdempotentRun>> find_idempotent_run(Tx& tx, const IdempotencyRow& key,
-                                                               base::Timestamp now);
-
 }  // namespace store

@@ -139,6 +139,18 @@ base::Result<sqlite3_stmt*> SqliteConnection::prepare(std::string_view sql) {
 base::Result<std::int64_t> SqliteConnection::run(std::string_view sql,
                                                  std::initializer_list<Bind> binds,
                                                  const RowFunction& each) {
+  base::Result<std::int64_t> result = step(sql, binds, each);
+  if (!result && !failure_) failure_ = result.error();
+  return result;
+}
+
+base::Result<std::int64_t> SqliteConnection::step(std::string_view sql,
+                                                  std::initializer_list<Bind> binds,
+                                                  const RowFunction& each) {
+  for (const Bind& bind : binds)
+    if (auto* text = std::get_if<std::string_view>(&bind.value());
+        text && text->find('\0') != std::string_view::npos)
+      return base::invalid("text must be UTF-8 without U+0000, as the database requires");
   sqlite3_stmt* statement = TRY(prepare(sql));
   ResetOnExit reset(statement);
   CHECK(static_cast<int>(binds.size()) == sqlite3_bind_parameter_count(statement));
@@ -157,6 +169,15 @@ base::Result<std::int64_t> SqliteConnection::run(std::string_view sql,
 base::Result<> SqliteConnection::execute(std::string_view sql) {
   TRY(run(sql, {}));
   return {};
+}
+
+base::Result<std::vector<std::string>> SqliteConnection::table_names(std::string_view prefix) {
+  std::vector<std::string> names;
+  TRY(
+      run("SELECT name FROM sqlite_master WHERE type = 'table' AND substr(name, 1, length(?1)) = "
+          "?1",
+          {prefix}, [&](const Row& row) { names.push_back(row.string(0)); }));
+  return names;
 }
 
 void SqliteConnection::checkpoint() {

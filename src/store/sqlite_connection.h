@@ -6,6 +6,7 @@
 #include <memory>
 #include <string>
 #include <unordered_map>
+#include <utility>
 
 #include "store/tx.h"
 
@@ -22,6 +23,9 @@ class SqliteConnection : public Tx {
 
   base::Result<std::int64_t> run(std::string_view sql, std::initializer_list<Bind> binds,
                                  const RowFunction& each = {}) override;
+  base::Result<std::vector<std::string>> table_names(std::string_view prefix) override;
+  /// The error after which the transaction under way must not be committed; nothing of the next.
+  std::optional<base::Error> take_failure() { return std::exchange(failure_, std::nullopt); }
   /// A statement without parameters or rows.
   base::Result<> execute(std::string_view sql);
 
@@ -43,12 +47,15 @@ class SqliteConnection : public Tx {
 
   explicit SqliteConnection(sqlite3* db) : db_(db) {}
   base::Result<> configure(SqliteMode mode, bool in_memory);
+  base::Result<std::int64_t> step(std::string_view sql, std::initializer_list<Bind> binds,
+                                  const RowFunction& each);
   base::Result<sqlite3_stmt*> prepare(std::string_view sql);
   bool checkpoint(int mode);
   base::Error error(std::string_view sql) const;
 
   sqlite3* db_;
   int wal_pages_ = 0;
+  std::optional<base::Error> failure_;
   std::unordered_map<std::string, Statement> statements_;
 };
 

@@ -11,7 +11,7 @@
 #include "store/engine_sql.h"
 #include "store/migrations.h"
 #include "store/readers.h"
-#include "store/runs.h"
+#include "store/reading.h"
 #include "store/store.h"
 #include "store/writer.h"
 
@@ -40,7 +40,9 @@ class SqliteStore : public Store {
     std::unique_ptr<SqliteConnection> reader = TRY(readers_.borrow());
     base::Result<> result = reader->execute("BEGIN");
     if (result) {
+      (void)reader->take_failure();
       result = fn(*reader);
+      if (auto failure = reader->take_failure(); failure && result) result = *failure;
       (void)reader->execute("ROLLBACK");
     }
     readers_.give_back(std::move(reader));
@@ -76,38 +78,26 @@ class SqliteStore : public Store {
     return result;
   }
   base::Result<std::vector<base::RunId>> live_runs() override {
-    return reading<std::vector<base::RunId>>([](Tx& tx) { return read_live_runs(tx); });
+    return reading<std::vector<base::RunId>>(*this, read_live_runs);
   }
   base::Result<std::optional<base::RunId>> last_run() override {
-    return reading<std::optional<base::RunId>>([](Tx& tx) { return read_last_run(tx); });
+    return reading<std::optional<base::RunId>>(*this, read_last_run);
   }
   base::Result<std::optional<Duplicate>> find_key(const IdempotencyRow& key) override {
-    return reading<std::optional<Duplicate>>([&](Tx& tx) -> base::Result<std::optional<Duplicate>> {
-      std::optional<IdempotentRun> found = TRY(find_idempotent_run(tx, key, key.created_at));
-      if (!found) return std::optional<Duplicate>();
-      return std::optional(Duplicate{{}, found->run, found->body_hash == key.body_hash});
-    });
+    return reading<std::optional<Duplicate>>(*this,
+                                             [&](Tx& tx) { return read_key_holder(tx, key); });
   }
   base::Result<std::optional<StoredRun>> load_run(base::RunId id) override {
-    return reading<std::optional<StoredRun>>([&](Tx& tx) { return read_stored_run(tx, id); });
+    return reading<std::optional<StoredRun>>(*this,
+                                             [&](Tx& tx) { return read_stored_run(tx, id); });
   }
   base::Result<std::string> load_spec(const std::string& org_id, const std::string& flow_name,
                                       const std::string& flow_version) override {
     return reading<std::string>(
-        [&](Tx& tx) { return read_spec(tx, org_id, flow_name, flow_version); });
+        *this, [&](Tx& tx) { return read_spec(tx, org_id, flow_name, flow_version); });
   }
 
  private:
-  template <class T, class Fn>
-  base::Result<T> reading(Fn fn) {
-    T value{};
-    TRY(read([&](Tx& tx) -> base::Result<> {
-      value = TRY(fn(tx));
-      return {};
-    }));
-    return value;
-  }
-
   std::uint64_t free_disk_bytes() const {
     struct statvfs info {};
     if (statvfs(path_.c_str(), &info) != 0) return UINT64_MAX;

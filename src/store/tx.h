@@ -9,6 +9,7 @@
 #include <string>
 #include <string_view>
 #include <variant>
+#include <vector>
 
 #include "base/clock.h"
 #include "base/result.h"
@@ -19,10 +20,13 @@ struct Blob {
   std::string_view bytes;
 };
 
-/// A parameter. Text and bytes are borrowed until the statement has run.
+/// A parameter. Text and bytes are borrowed until the statement has run. Text is UTF-8 without
+/// U+0000, which PostgreSQL cannot store; any other is refused with `invalid`.
 class Bind {
  public:
-  Bind(std::nullptr_t) : value_(std::monostate{}) {}
+  using Value = std::variant<std::monostate, std::int64_t, std::string_view, Blob>;
+
+  Bind(std::nullptr_t) {}
   Bind(std::string_view text) : value_(text) {}
   Bind(const std::string& text) : value_(std::string_view(text)) {}
   Bind(const char* text) : value_(std::string_view(text)) {}
@@ -31,13 +35,17 @@ class Bind {
   template <std::integral N>
   Bind(N n) : value_(static_cast<std::int64_t>(n)) {}
   template <class T>
-  Bind(const std::optional<T>& value) : Bind(value ? Bind(*value) : Bind(nullptr)) {}
+  Bind(const std::optional<T>& value) : Bind(value ? Bind(*value) : Bind(T{})) {
+    if (!value) value_ = std::monostate{};  // of a type, which `?1 IS NULL` alone does not tell
+  }
 
-  using Value = std::variant<std::monostate, std::int64_t, std::string_view, Blob>;
   const Value& value() const { return value_; }
+  /// Index of the alternative of Value that it has or, as NULL, would have; 0 when that is unknown.
+  std::size_t type() const { return type_; }
 
  private:
   Value value_;
+  std::size_t type_ = value_.index();
 };
 
 /// The present row of a result; columns count from 0. Views die with the row.
@@ -64,9 +72,12 @@ class Tx {
  public:
   virtual ~Tx() = default;
   /// Runs one statement, calls `each` for every row and returns the number of rows changed. A
-  /// broken unique key is `conflict`; a full disk `unavailable`; everything else `internal`.
+  /// broken unique key is `conflict`; a full disk or a lost connection `unavailable`; everything
+  /// else `internal`. After an error the transaction is over: whatever follows, nothing is kept.
   virtual base::Result<std::int64_t> run(std::string_view sql, std::initializer_list<Bind> binds,
                                          const RowFunction& each = {}) = 0;
+  /// Names of the tables that begin with `prefix`, in no order.
+  virtual base::Result<std::vector<std::string>> table_names(std::string_view prefix) = 0;
 };
 
 }  // namespace store

@@ -110,7 +110,10 @@ void Writer::transaction(Job* job) {
 bool Writer::run_in_transaction(Job* job, bool first) {
   job->result = connection_->execute(first ? "BEGIN IMMEDIATE" : "SAVEPOINT job");
   bool open = static_cast<bool>(job->result);
+  (void)connection_->take_failure();
   if (open) job->result = (*job->fn)(*connection_);
+  std::optional<base::Error> failure = connection_->take_failure();
+  if (failure && job->result) job->result = *failure;  // the function went on after it
   if (job->result && connection_->in_transaction()) {
     if (!first) job->result = connection_->execute("RELEASE job");
     if (job->result) return true;

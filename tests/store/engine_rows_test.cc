@@ -135,21 +135,24 @@ TEST_P(EngineRowsTest, KeysLiveTodayAndTomorrow) {
   batch.created.emplace_back(run(7), key(7, "body"));
   ASSERT_TRUE(store_->commit(batch));
   auto lookup = [&] {
-    std::optional<IdempotentRun> found;
+    std::optional<Duplicate> found;
     EXPECT_TRUE(store_->write([&](Tx& tx) -> base::Result<> {
       TRY(drop_old_keys(tx, clock_.now()));
-      found = TRY(find_idempotent_run(tx, key(0, "body"), clock_.now()));
+      found = TRY(read_key_holder(tx, key(0, "body")));
       return {};
     }));
     return found;
   };
   ASSERT_TRUE(lookup());
-  EXPECT_EQ(lookup()->run, RunId(7));
+  EXPECT_EQ(lookup()->holder, RunId(7));
   clock_.advance(std::chrono::hours(24));
   EXPECT_TRUE(lookup());
   clock_.advance(std::chrono::hours(24));
   EXPECT_FALSE(lookup());
-  EXPECT_EQ(*count("sqlite_master WHERE name LIKE 'idempotency%'"), 0);
+  EXPECT_TRUE(store_->read([](Tx& tx) -> base::Result<> {
+    EXPECT_EQ(TRY(tx.table_names("idempotency_")).size(), 0u);
+    return {};
+  }));
 }
 
 TEST_P(EngineRowsTest, ListsMixLiveAndFinishedNewestFirst) {
@@ -224,11 +227,7 @@ TEST_P(EngineRowsTest, LogLinesInOrderFromAnyPlaceAndOfOneTask) {
   EXPECT_EQ(lines({5, 1}, {}, 100), "");
 }
 
-INSTANTIATE_TEST_SUITE_P(Stores, EngineRowsTest,
-                         testing::Values(Backend::sqlite_file, Backend::sqlite_memory),
-                         [](const auto& info) {
-                           return info.param == Backend::sqlite_file ? "file" : "memory";
-                         });
+INSTANTIATE_TEST_SUITE_P(Stores, EngineRowsTest, every_backend, backend_name);
 
 }  // namespace
 }  // namespace store

@@ -1,4 +1,5 @@
-// A store for a test: on a file in a directory of its own, or in memory.
+// A store for a test: SQLite on a file in a directory of its own or in memory, or a database of its
+// own on the PostgreSQL server that DAGY_TEST_POSTGRES names (`./dev test` starts one).
 #pragma once
 
 #include <gtest/gtest.h>
@@ -10,6 +11,7 @@
 
 #include "base/clock.h"
 #include "base/test_directory.h"
+#include "postgres_database.h"
 #include "store/store.h"
 
 namespace store {
@@ -25,7 +27,14 @@ class StillClock : public base::Clock {
   base::Timestamp now_ = *base::from_iso8601("2026-03-01T12:00:00Z");
 };
 
-enum class Backend { sqlite_file, sqlite_memory };
+enum class Backend { sqlite_file, sqlite_memory, postgres };
+
+inline const auto every_backend =
+    testing::Values(Backend::sqlite_file, Backend::sqlite_memory, Backend::postgres);
+inline std::string backend_name(const testing::TestParamInfo<Backend>& info) {
+  constexpr const char* names[] = {"file", "memory", "postgres"};
+  return names[static_cast<int>(info.param)];
+}
 
 /// Every conformance case runs on every backend.
 class StoreTest : public testing::TestWithParam<Backend> {
@@ -33,11 +42,22 @@ class StoreTest : public testing::TestWithParam<Backend> {
   void SetUp() override { open(); }
   void open() {
     store_.reset();
-    SqliteOptions options;
-    if (GetParam() == Backend::sqlite_file) options.path = directory_.path() + "/dagy.db";
-    auto opened = open_sqlite(options, clock_);
+    auto opened = open_again();
     ASSERT_TRUE(opened) << opened.error().message;
     store_ = std::move(*opened);
+    Membership* membership = store_->membership();
+    if (membership == nullptr) return;
+    auto other = membership->acquire({"test", "here"});
+    ASSERT_TRUE(other && !*other);
+  }
+  base::Result<std::unique_ptr<Store>> open_again() {
+    if (GetParam() == Backend::postgres) {
+      if (!database_) database_.emplace();
+      return open_postgres({.url = database_->url()}, clock_);
+    }
+    SqliteOptions options;
+    if (GetParam() == Backend::sqlite_file) options.path = directory_.path() + "/dagy.db";
+    return open_sqlite(options, clock_);
   }
 
   base::Result<std::int64_t> count(const std::string& table) {
@@ -53,6 +73,7 @@ class StoreTest : public testing::TestWithParam<Backend> {
 
   StillClock clock_;
   base::TemporaryDirectory directory_;
+  std::optional<PostgresDatabase> database_;
   std::unique_ptr<Store> store_;
 };
 

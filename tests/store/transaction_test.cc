@@ -78,7 +78,7 @@ TEST_P(TransactionTest, ValuesComeBackAsTheyWere) {
 TEST_P(TransactionTest, ReadersSeeOnlyWhatIsCommitted) {
   ASSERT_TRUE(store_->write([&](Tx& tx) -> base::Result<> {
     TRY(insert(tx, "a", 1));
-    if (GetParam() == Backend::sqlite_file) {
+    if (GetParam() != Backend::sqlite_memory) {
       EXPECT_EQ(*count("item"), 0);
     }
     return {};
@@ -120,6 +120,7 @@ TEST_P(TransactionTest, ManyCallersEachWithTheirOwnResult) {
 // A full database rolls the whole transaction back by itself: the callers that shared it with the
 // one that did not fit are run again and keep their work.
 TEST_P(TransactionTest, AFullDatabaseHurtsOnlyWhoDoesNotFit) {
+  if (GetParam() == Backend::postgres) return;  // tests/fault fills its disk
   std::int64_t pages = 0;
   ASSERT_TRUE(store_->write([&](Tx& tx) -> base::Result<> {
     TRY(tx.run("PRAGMA page_count", {}, [&](const Row& row) { pages = row.integer(0); }));
@@ -148,7 +149,7 @@ TEST_P(TransactionTest, AFullDatabaseHurtsOnlyWhoDoesNotFit) {
 
 // The log is copied into the database while writers go on, so it stays near its hard limit.
 TEST_P(TransactionTest, TheWriteAheadLogIsBounded) {
-  if (GetParam() == Backend::sqlite_memory) return;  // it has none
+  if (GetParam() != Backend::sqlite_file) return;
   constexpr std::size_t page_bytes = 4096;
   std::string value(10 * page_bytes, 'x');
   std::vector<std::thread> writers;
@@ -166,7 +167,7 @@ TEST_P(TransactionTest, TheWriteAheadLogIsBounded) {
 
 // Readers that follow one another without a gap must not keep the log from beginning anew.
 TEST_P(TransactionTest, TheWriteAheadLogIsBoundedBesideReaders) {
-  if (GetParam() == Backend::sqlite_memory) return;
+  if (GetParam() != Backend::sqlite_file) return;
   constexpr std::size_t page_bytes = 4096;
   std::atomic<bool> stop = false;
   std::atomic<int> reads = 0;
@@ -197,11 +198,7 @@ TEST_P(TransactionTest, TheWriteAheadLogIsBoundedBesideReaders) {
   EXPECT_LT(largest, 3 * page_bytes * std::size_t{base::limits::checkpoint_pages_hard});
 }
 
-INSTANTIATE_TEST_SUITE_P(Stores, TransactionTest,
-                         testing::Values(Backend::sqlite_file, Backend::sqlite_memory),
-                         [](const auto& info) {
-                           return info.param == Backend::sqlite_file ? "file" : "memory";
-                         });
+INSTANTIATE_TEST_SUITE_P(Stores, TransactionTest, every_backend, backend_name);
 
 }  // namespace
 }  // namespace store
