@@ -1,5 +1,4 @@
 // Health: whether this server can do its work.
-#include <unistd.h>
 #include <array>
 
 #include "api/routes.h"
@@ -71,9 +70,9 @@ Component check_store(const Services& services) {
 }
 
 Component check_objects(const Services& services) {
-  if (access(services.objects.root().c_str(), R_OK | W_OK | X_OK) == 0)
-    return {"objects", HealthStatus::healthy, std::nullopt};
-  return {"objects", HealthStatus::unhealthy, "the object directory cannot be written"};
+  base::Result<> checked = services.objects.check();
+  if (checked) return {"objects", HealthStatus::healthy, std::nullopt};
+  return {"objects", HealthStatus::unhealthy, checked.error().message};
 }
 
 Component check_engine(const Services& services) {

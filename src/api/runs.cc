@@ -119,6 +119,7 @@ base::Result<std::optional<store::IdempotencyRow>> idempotency_key(const Call& c
   row.principal = call.identity->user_id;
   row.route = std::string(call.route.path);
   row.key = key;
+  row.created_at = call.services.clock.now();
   std::string canonical;
   base::append_canonical_json(canonical, call.body->root(), 1);
   row.body_hash = base::sha256_hex(canonical);
@@ -128,14 +129,10 @@ base::Result<std::optional<store::IdempotencyRow>> idempotency_key(const Call& c
 // The run that has the key already; `invalid` when it came with another body.
 base::Result<std::optional<base::RunId>> earlier_run(const Services& services,
                                                      const store::IdempotencyRow& key) {
-  std::optional<store::IdempotentRun> earlier;
-  TRY(services.store.read([&](store::Tx& tx) -> base::Result<> {
-    earlier = TRY(store::find_idempotent_run(tx, key, services.clock.now()));
-    return {};
-  }));
+  std::optional<store::Duplicate> earlier = TRY(services.store.find_key(key));
   if (!earlier) return std::optional<base::RunId>();
-  if (earlier->body_hash != key.body_hash) return store::key_reused();
-  return std::optional(earlier->run);
+  if (!earlier->same_body) return store::key_reused();
+  return std::optional(earlier->holder);
 }
 
 /// What a later answer needs once the call itself is gone.

@@ -18,7 +18,7 @@ namespace api {
 
 struct Services {
   store::Store& store;
-  store::ObjectDirectory& objects;
+  store::Objects& objects;
   auth::Authenticator& authenticator;
   auth::RateLimit& rate_limit;
   runtime::RunLoop& loop;

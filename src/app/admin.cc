@@ -4,14 +4,13 @@
 
 #include <iostream>
 
-#include "app/data_directory.h"
+#include "app/database.h"
 #include "app/process_host.h"
 #include "auth/accounts.h"
 #include "auth/password.h"
 #include "base/clock.h"
 #include "base/ids.h"
 #include "store/engine_sql.h"
-#include "store/store.h"
 
 namespace app {
 
@@ -41,8 +40,7 @@ struct Offline {
 base::Result<std::unique_ptr<Offline>> go_offline(const Settings& settings) {
   auto directory = TRY(DataDirectory::open(settings.data_dir));
   auto offline = std::make_unique<Offline>(Offline{std::move(directory), nullptr, {}, {}});
-  std::string database = TRY(database_path(settings));
-  offline->store = TRY(store::open_sqlite({database}, offline->clock));
+  offline->store = TRY(open_database(settings, offline->clock));
   return offline;
 }
 

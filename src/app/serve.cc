@@ -9,8 +9,10 @@
 
 #include "api/api.h"
 #include "app/data_directory.h"
+#include "app/database.h"
 #include "app/owner.h"
 #include "app/process_host.h"
+#include "app/stand_by.h"
 #include "base/log.h"
 #include "base/random.h"
 #include "exec/process.h"
@@ -19,8 +21,6 @@
 #include "runtime/janitor.h"
 #include "runtime/run_loop.h"
 #include "runtime/shard.h"
-#include "store/objects.h"
-#include "store/store.h"
 
 namespace app {
 
@@ -35,45 +35,45 @@ sigset_t stop_signals() {
 }
 
 void announce(const Settings& settings, std::uint16_t port) {
-  fmt::print("Dagy {} is ready at http://{}:{}\n", DAGY_VERSION,
-             settings.address == "127.0.0.1" ? "localhost" : settings.address, port);
+  fmt::print("Dagy {} is ready at http://{}:{}\n", DAGY_VERSION, shown_address(settings), port);
   std::fflush(stdout);
 }
 
 // Everything of a running server; members are built top down and end bottom up.
 class Running {
  public:
-  Running(const Settings& settings, const DataDirectory& directory,
-          std::unique_ptr<store::Store> store, std::unique_ptr<exec::ProcessHost> host,
-          std::unique_ptr<net::HttpClient> http, base::Clock& clock)
+  Running(const Settings& settings, const DataDirectory& directory, store::Store& store,
+          std::unique_ptr<exec::ProcessHost> host, std::unique_ptr<net::HttpClient> http,
+          base::Clock& clock)
       : settings_(settings),
         clock_(clock),
         isolation_(host->isolation()),
-        store_(std::move(store)),
-        objects_(directory.file("objects")),
-        plans_(*store_, nodes::catalog()),
-        evaluator_(*store_, objects_, plans_, clock),
-        attempts_(std::move(host), std::move(http), evaluator_, objects_, clock,
+        store_(store),
+        objects_(open_objects(store, directory, clock)),
+        plans_(store, nodes::catalog()),
+        evaluator_(store, *objects_, plans_, clock),
+        attempts_(std::move(host), std::move(http), evaluator_, *objects_, clock,
                   directory.file("work")),
-        shard_(*store_, attempts_, clock, nodes::catalog(),
+        shard_(store, attempts_, clock, nodes::catalog(),
                {.slots = base::limits::processes_per_core *
-                         std::max(1u, std::thread::hardware_concurrency())}),
+                         std::max(1u, std::thread::hardware_concurrency()),
+                .node = store.membership() ? store.membership()->node() : std::uint16_t{0}}),
         loop_(shard_, clock),
-        janitor_(*store_, objects_, clock),
+        janitor_(store, *objects_, clock),
         pool_(2),
         rate_limit_(settings.rate_limit_per_minute, settings.rate_limit_burst, clock),
-        authenticator_(*store_, hasher_, clock, random_,
+        authenticator_(store, hasher_, clock, random_,
                        std::chrono::seconds(settings.access_token_ttl_seconds)),
-        api_({*store_, objects_, authenticator_, rate_limit_, loop_, feed_, pool_, plans_,
+        api_({store, *objects_, authenticator_, rate_limit_, loop_, feed_, pool_, plans_,
               nodes::catalog(), clock, random_, isolation_, tenancy_of(settings, isolation_)}) {
     attempts_.report_to(loop_);
     shard_.observe(feed_);
   }
 
   base::Result<> start() {
-    base::Result<bool> first = make_owner(*store_, hasher_, clock_, random_, settings_);
+    base::Result<bool> first = make_owner(store_, hasher_, clock_, random_, settings_);
     if (!first) return first.error();
-    attempts_.keep_directories(TRY(store_->live_runs()));
+    attempts_.keep_directories(TRY(store_.live_runs()));
     TRY(shard_.recover());
     net::ServerOptions options;
     options.address = settings_.address;
@@ -102,6 +102,7 @@ class Running {
   void drain() {
     auto limit = std::chrono::seconds(settings_.drain_seconds);
     loop_.drain(limit);
+    store_.give_up_waiting();
     loop_.stop();
     server_->stop(limit);
   }
@@ -111,8 +112,8 @@ class Running {
   base::Clock& clock_;
   const exec::Isolation isolation_;
   base::SystemRandom random_;
-  std::unique_ptr<store::Store> store_;
-  store::ObjectDirectory objects_;
+  store::Store& store_;
+  std::unique_ptr<store::Objects> objects_;
   runtime::PlanCache plans_;
   runtime::Evaluator evaluator_;
   runtime::Attempts attempts_;
@@ -148,9 +149,15 @@ void watch_for_second_signal() {
   }).detach();
 }
 
+// What it had begun, another node begins again; its own spawner ends it here.
+void end_as_taken_over() {
+  base::log_error("another node has taken over this one's runs, the process ends");
+  std::_Exit(EXIT_FAILURE);
+}
+
 }  // namespace
 
-base::Result<> serve(const Settings& settings) {
+base::Result<> serve(Settings settings) {
   sigset_t signals = stop_signals();
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);  // before any thread, so that all inherit it
   signal(SIGPIPE, SIG_IGN);
@@ -162,10 +169,11 @@ base::Result<> serve(const Settings& settings) {
   base::SystemClock clock;
   auto http = TRY(make_http_client(settings));
   DataDirectory directory = TRY(DataDirectory::open(settings.data_dir));
-  std::string database = TRY(database_path(settings));
-  std::unique_ptr<store::Store> store = TRY(store::open_sqlite({database}, clock));
+  std::unique_ptr<store::Store> store = TRY(open_database(settings, clock, end_as_taken_over));
+  store::Membership* membership = store->membership();
+  if (membership && !TRY(wait_for_turn(*membership, settings, directory, signals))) return {};
   auto host = TRY(start_process_host(settings, directory, clock));
-  auto running = std::make_unique<Running>(settings, directory, std::move(store), std::move(host),
+  auto running = std::make_unique<Running>(settings, directory, *store, std::move(host),
                                            std::move(http), clock);
   TRY(running->start());
   int signal = 0;
@@ -174,6 +182,7 @@ base::Result<> serve(const Settings& settings) {
   watch_for_second_signal();
   running->drain();
   running.reset();
+  if (membership) membership->release();
   base::log_info("stopped");
   return {};
 }

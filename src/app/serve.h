@@ -8,6 +8,6 @@ namespace app {
 
 /// Runs until SIGTERM or SIGINT; a second one ends the process at once. Prints where it listens,
 /// and at the first start the owner and, if none was given, a one-time password.
-base::Result<> serve(const Settings& settings);
+base::Result<> serve(Settings settings);
 
 }  // namespace app

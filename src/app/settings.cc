@@ -55,7 +55,11 @@ const std::vector<Setting>& settings_table() {
       text("data_dir", &Settings::data_dir, true,
            "directory of the database, objects and working files; made with mode 0700"),
       text("database_url", &Settings::database_url, false,
-           "`sqlite:` (dagy.db in the data directory) or `sqlite:<path>`"),
+           "`sqlite:` (dagy.db in the data directory), `sqlite:<path>`, or PostgreSQL: "
+           "`postgresql://user:password@host:port/database`"),
+      number("database_connections", &Settings::database_connections, 1,
+             base::limits::postgres_connections_max,
+             "PostgreSQL: connections for requests, beside the engine's and the heartbeat's"),
       text("owner_email", &Settings::owner_email, true, "first start: the owner's e-mail"),
       text("owner_password", &Settings::owner_password, false,
            "first start: the owner's password; absent: a one-time password is printed"),
@@ -108,12 +112,8 @@ base::Result<> set_from_text(Settings& settings, const std::string& name,
   return {};
 }
 
-base::Result<std::string> database_path(const Settings& settings) {
-  constexpr std::string_view scheme = "sqlite:";
-  if (!settings.database_url.starts_with(scheme))
-    return base::invalid("DAGY_DATABASE_URL must start with 'sqlite:', the only database so far");
-  std::string path = settings.database_url.substr(scheme.size());
-  return path.empty() ? settings.data_dir + "/dagy.db" : path;
+std::string shown_address(const Settings& settings) {
+  return settings.address == "127.0.0.1" ? "localhost" : settings.address;
 }
 
 base::Result<std::vector<std::string>> allowed_directories(const Settings& settings) {

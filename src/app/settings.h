@@ -17,6 +17,7 @@ struct Settings {
   int port = 8000;
   std::string data_dir = "dagy-data";
   std::string database_url = "sqlite:";
+  int database_connections = base::limits::postgres_connections_default;
   std::string owner_email = "owner@localhost";
   std::string owner_password;
   int access_token_ttl_seconds =
@@ -50,9 +51,8 @@ const std::vector<Setting>& settings_table();
 /// name, one that has no flag, or a value out of range.
 base::Result<> set_from_text(Settings& settings, const std::string& name, const std::string& value);
 
-/// Path of the database file that `database_url` names; "sqlite:" is dagy.db in the data directory.
-/// `invalid` for any other database.
-base::Result<std::string> database_path(const Settings& settings);
+/// Host of the server's own URLs.
+std::string shown_address(const Settings& settings);
 /// The directories of `allowed_paths`, with links resolved. `invalid` for one that is not an
 /// absolute path of a directory that exists, or that is part of the data directory.
 base::Result<std::vector<std::string>> allowed_directories(const Settings& settings);

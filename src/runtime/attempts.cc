@@ -112,7 +112,7 @@ struct Attempts::Attempt {
 };
 
 Attempts::Attempts(std::unique_ptr<exec::ProcessHost> host, std::unique_ptr<net::HttpClient> http,
-                   Evaluator& evaluator, store::ObjectDirectory& objects, base::Clock& clock,
+                   Evaluator& evaluator, store::Objects& objects, base::Clock& clock,
                    std::string work_root)
     : host_(std::move(host)),
       http_(std::move(http)),

@@ -24,7 +24,7 @@ class Attempts : public Executor {
  public:
   /// `work_root` holds one working directory a live run.
   Attempts(std::unique_ptr<exec::ProcessHost> host, std::unique_ptr<net::HttpClient> http,
-           Evaluator& evaluator, store::ObjectDirectory& objects, base::Clock& clock,
+           Evaluator& evaluator, store::Objects& objects, base::Clock& clock,
            std::string work_root);
   ~Attempts() override;
 
@@ -66,7 +66,7 @@ class Attempts : public Executor {
   std::unique_ptr<exec::ProcessHost> host_;
   std::unique_ptr<net::HttpClient> http_;
   Evaluator& evaluator_;
-  store::ObjectDirectory& objects_;
+  store::Objects& objects_;
   base::Clock& clock_;
   const std::string work_root_;
   RunLoop* loop_ = nullptr;

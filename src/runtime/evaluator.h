@@ -17,8 +17,7 @@ namespace runtime {
 
 class Evaluator {
  public:
-  Evaluator(store::Store& store, store::ObjectDirectory& objects, PlanCache& plans,
-            base::Clock& clock)
+  Evaluator(store::Store& store, store::Objects& objects, PlanCache& plans, base::Clock& clock)
       : store_(store), objects_(objects), plans_(plans), clock_(clock) {}
 
   /// Answers a Compute.
@@ -63,7 +62,7 @@ class Evaluator {
   base::Result<engine::AttemptReport> read_child(const ChildEnd& end);
 
   store::Store& store_;
-  store::ObjectDirectory& objects_;
+  store::Objects& objects_;
   PlanCache& plans_;
   base::Clock& clock_;
   RecentLists lists_;

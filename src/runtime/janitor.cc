@@ -14,7 +14,7 @@ constexpr std::chrono::hours object_age_min{24};
 
 }  // namespace
 
-Janitor::Janitor(store::Store& store, store::ObjectDirectory& objects, base::Clock& clock)
+Janitor::Janitor(store::Store& store, store::Objects& objects, base::Clock& clock)
     : store_(store), objects_(objects), clock_(clock) {}
 
 Janitor::~Janitor() {
@@ -61,13 +61,13 @@ base::Result<> Janitor::round() {
                    store::Priority::background));
   TRY(store_.write([&](store::Tx& tx) { return store::drop_expired_outputs(tx, now); },
                    store::Priority::background));
-  for (const std::string& object : objects_.older_than(now - object_age_min)) {
+  for (const std::string& object : TRY(objects_.older_than(now - object_age_min))) {
     bool named = true;
     TRY(store_.read([&](store::Tx& tx) -> base::Result<> {
       named = TRY(store::is_object_named(tx, object));
       return {};
     }));
-    if (!named) objects_.remove(object);
+    if (!named) TRY(objects_.remove(object));
   }
   return {};
 }

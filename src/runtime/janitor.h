@@ -12,7 +12,7 @@ namespace runtime {
 
 class Janitor {
  public:
-  Janitor(store::Store& store, store::ObjectDirectory& objects, base::Clock& clock);
+  Janitor(store::Store& store, store::Objects& objects, base::Clock& clock);
   ~Janitor();
   void start();
   void stop();
@@ -24,7 +24,7 @@ class Janitor {
   void run();
 
   store::Store& store_;
-  store::ObjectDirectory& objects_;
+  store::Objects& objects_;
   base::Clock& clock_;
   base::Mutex mutex_;
   base::CondVar changed_;

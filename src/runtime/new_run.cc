@@ -35,7 +35,7 @@ base::Result<std::string> run_key(const store::LiveRunRow& row, const model::Pla
 }  // namespace
 
 base::Result<> prepare_run(store::LiveRunRow& row, const model::Plan& plan, base::JsonView given,
-                           store::ObjectDirectory& objects) {
+                           store::Objects& objects) {
   std::string parameters = TRY(model::resolve_parameters(plan.parameters, given));
   row.flow_name = plan.flow_name;
   row.flow_version = plan.flow_version;
@@ -44,7 +44,7 @@ base::Result<> prepare_run(store::LiveRunRow& row, const model::Plan& plan, base
   return {};
 }
 
-base::Result<model::Value> keep_value(std::string json, store::ObjectDirectory& objects) {
+base::Result<model::Value> keep_value(std::string json, store::Objects& objects) {
   if (json.size() > limits::value_bytes_max)
     return base::Error{base::ErrorCode::too_large,
                        fmt::format("a value has at most {} bytes", limits::value_bytes_max)};
@@ -54,8 +54,7 @@ base::Result<model::Value> keep_value(std::string json, store::ObjectDirectory& 
   return model::Value::reference(TRY(objects.put(json)), bytes);
 }
 
-base::Result<std::string> text_of(const model::Value& value,
-                                  const store::ObjectDirectory& objects) {
+base::Result<std::string> text_of(const model::Value& value, const store::Objects& objects) {
   if (!value.is_reference()) return value.json;
   return objects.get(value.object);
 }

@@ -15,11 +15,11 @@ namespace runtime {
 /// Fills in `row`: flow, version, parameters and concurrency key. `given` is the parameters'
 /// object. Error `invalid` with paths under /parameters, or for an expression that fails.
 base::Result<> prepare_run(store::LiveRunRow& row, const model::Plan& plan, base::JsonView given,
-                           store::ObjectDirectory& objects);
+                           store::Objects& objects);
 
 /// Text in line, or by reference when it is large. Error `too_large` beyond value_bytes_max.
-base::Result<model::Value> keep_value(std::string json, store::ObjectDirectory& objects);
+base::Result<model::Value> keep_value(std::string json, store::Objects& objects);
 /// The text of a value.
-base::Result<std::string> text_of(const model::Value& value, const store::ObjectDirectory& objects);
+base::Result<std::string> text_of(const model::Value& value, const store::Objects& objects);
 
 }  // namespace runtime

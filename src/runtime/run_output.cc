@@ -10,7 +10,7 @@ namespace runtime {
 
 base::Result<std::string> run_output(const model::Plan& plan,
                                      const std::vector<engine::TaskRecord>& tasks,
-                                     const store::ObjectDirectory& objects) {
+                                     const store::Objects& objects) {
   const model::Value none;
   auto output_of = [&](model::TaskIndex i) {
     return text_of(tasks[i].output ? *tasks[i].output : none, objects);

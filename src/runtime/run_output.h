@@ -13,6 +13,6 @@ namespace runtime {
 /// task. `tasks` begin with those of the plan. Error `too_large` beyond value_bytes_max.
 base::Result<std::string> run_output(const model::Plan& plan,
                                      const std::vector<engine::TaskRecord>& tasks,
-                                     const store::ObjectDirectory& objects);
+                                     const store::Objects& objects);
 
 }  // namespace runtime

@@ -52,8 +52,7 @@ base::Result<std::string> key_text(const cel::Value& value, cel::Budget& budget,
   return text;
 }
 
-TaskValues::TaskValues(const TaskContext& context, const store::ObjectDirectory& objects,
-                       MapLists& lists)
+TaskValues::TaskValues(const TaskContext& context, const store::Objects& objects, MapLists& lists)
     : context_(context), objects_(objects), lists_(lists) {}
 
 // ---- documents ----

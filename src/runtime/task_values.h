@@ -37,7 +37,7 @@ class MapLists {
 /// expression failed, else "start_error".
 class TaskValues {
  public:
-  TaskValues(const TaskContext& context, const store::ObjectDirectory& objects, MapLists& lists);
+  TaskValues(const TaskContext& context, const store::Objects& objects, MapLists& lists);
 
   /// The inputs as the text of one JSON object, every value spliced in as it is.
   base::Result<std::string> inputs();
@@ -64,7 +64,7 @@ class TaskValues {
   base::Result<> bind_tasks();
 
   const TaskContext& context_;
-  const store::ObjectDirectory& objects_;
+  const store::Objects& objects_;
   MapLists& lists_;
   Document parameters_;
   std::map<model::TaskIndex, Document> outputs_;

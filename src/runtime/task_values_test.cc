@@ -60,7 +60,7 @@ TEST_F(TaskValuesTest, AValueByReferenceIsRead) {
   use(R"("type":"noop","inputs":{"b":{"task":"b"}})");
   EXPECT_EQ(inputs()->size(),
             base::limits::inline_value_bytes_max + std::string(R"({"b":""})").size());
-  objects_.remove(b_.object);
+  ASSERT_TRUE(objects_.remove(b_.object));
   EXPECT_FALSE(inputs());
 }
 

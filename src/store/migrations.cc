@@ -103,14 +103,16 @@ CREATE TABLE task_cache (
 CREATE INDEX task_cache_expiry ON task_cache (expires_at);
 )sql";
 
-constexpr std::string_view node_identity = R"sql(
+constexpr std::string_view several_nodes = R"sql(
 ALTER TABLE nodes ADD COLUMN instance TEXT NOT NULL DEFAULT '';
 ALTER TABLE nodes ADD COLUMN address TEXT NOT NULL DEFAULT '';
+CREATE TABLE objects (sha256 TEXT PRIMARY KEY, put_at BIGINT NOT NULL, data BLOB NOT NULL);
+CREATE INDEX objects_age ON objects (put_at);
 )sql";
 
 constexpr auto all = std::to_array<Migration>({{1, "first schema", first_schema},
                                                {2, "whole engine", whole_engine},
-                                               {3, "node identity", node_identity}});
+                                               {3, "several nodes", several_nodes}});
 
 base::Result<> run_script(Tx& tx, std::string_view script) {
   while (!script.empty()) {

@@ -13,6 +13,7 @@
 
 #include "base/ids.h"
 #include "store/failed_sync.h"
+#include "store/reading.h"
 
 namespace store {
 
@@ -59,6 +60,16 @@ base::Result<> sync_directory(const std::string& path) {
   return {};
 }
 
+base::Result<std::string> whole(std::string bytes, const std::string& sha256) {
+  if (base::sha256_hex(bytes) != sha256)
+    return base::internal_error(fmt::format("object {} is damaged", sha256));
+  return bytes;
+}
+
+base::Error no_object(const std::string& sha256) {
+  return base::not_found(fmt::format("no object {}", sha256));
+}
+
 }  // namespace
 
 ObjectDirectory::ObjectDirectory(std::string root) : root_(std::move(root)) {
@@ -97,7 +108,7 @@ base::Result<std::string> ObjectDirectory::put(std::string_view bytes) {
 
 base::Result<std::string> ObjectDirectory::get(const std::string& sha256) const {
   File file(open(path_of(sha256).c_str(), O_RDONLY | O_CLOEXEC));
-  if (!file) return base::not_found(fmt::format("no object {}", sha256));
+  if (!file) return no_object(sha256);
   std::string bytes;
   char buffer[64 * 1024];
   while (true) {
@@ -107,12 +118,10 @@ base::Result<std::string> ObjectDirectory::get(const std::string& sha256) const 
     if (n == 0) break;
     bytes.append(buffer, static_cast<std::size_t>(n));
   }
-  if (base::sha256_hex(bytes) != sha256)
-    return base::internal_error(fmt::format("object {} is damaged", sha256));
-  return bytes;
+  return whole(std::move(bytes), sha256);
 }
 
-std::vector<std::string> ObjectDirectory::older_than(base::Timestamp t) const {
+base::Result<std::vector<std::string>> ObjectDirectory::older_than(base::Timestamp t) const {
   std::vector<std::string> names;
   std::error_code error;
   for (const auto& entry : std::filesystem::recursive_directory_iterator(root_, error)) {
@@ -124,8 +133,61 @@ std::vector<std::string> ObjectDirectory::older_than(base::Timestamp t) const {
   return names;
 }
 
-void ObjectDirectory::remove(const std::string& sha256) {
+base::Result<> ObjectDirectory::remove(const std::string& sha256) {
   unlink(path_of(sha256).c_str());
+  return {};
+}
+
+base::Result<> ObjectDirectory::check() const {
+  if (access(root_.c_str(), R_OK | W_OK | X_OK) == 0) return {};
+  return base::unavailable("the object directory cannot be written");
+}
+
+// ---- in the database ----
+
+base::Result<std::string> ObjectTable::put(std::string_view bytes) {
+  std::string name = base::sha256_hex(bytes);
+  // A fresh time keeps an object that is named again from being collected as old.
+  TRY(store_.write([&](Tx& tx) -> base::Result<> {
+    std::int64_t known =
+        TRY(tx.run("UPDATE objects SET put_at = ?2 WHERE sha256 = ?1", {name, clock_.now()}));
+    if (known == 0)
+      TRY(tx.run("INSERT INTO objects (sha256, put_at, data) VALUES (?1, ?2, ?3)",
+                 {name, clock_.now(), Blob{bytes}}));
+    return {};
+  }));
+  return name;
+}
+
+base::Result<std::string> ObjectTable::get(const std::string& sha256) const {
+  auto bytes = TRY(reading<std::optional<std::string>>(
+      store_, [&](Tx& tx) -> base::Result<std::optional<std::string>> {
+        std::optional<std::string> found;
+        TRY(tx.run("SELECT data FROM objects WHERE sha256 = ?1", {sha256},
+                   [&](const Row& row) { found = row.string(0); }));
+        return found;
+      }));
+  if (!bytes) return no_object(sha256);
+  return whole(std::move(*bytes), sha256);
+}
+
+base::Result<std::vector<std::string>> ObjectTable::older_than(base::Timestamp t) const {
+  return reading<std::vector<std::string>>(
+      store_, [&](Tx& tx) -> base::Result<std::vector<std::string>> {
+        std::vector<std::string> names;
+        TRY(tx.run("SELECT sha256 FROM objects WHERE put_at < ?1", {t},
+                   [&](const Row& row) { names.push_back(row.string(0)); }));
+        return names;
+      });
+}
+
+base::Result<> ObjectTable::remove(const std::string& sha256) {
+  return store_.write(
+      [&](Tx& tx) -> base::Result<> {
+        TRY(tx.run("DELETE FROM objects WHERE sha256 = ?1", {sha256}));
+        return {};
+      },
+      Priority::background);
 }
 
 }  // namespace store

@@ -112,7 +112,8 @@ base::Result<std::vector<RunBucket>> count_runs(Tx& tx, const std::string& org_i
     std::string conditions = "org_id = ?1 AND run_id >= ?2 AND run_id < ?3";
     conditions += flow_name ? " AND flow_name = ?4" : " AND ?4 IS NULL";
     bool is_finished = std::string_view(table) == "run";
-    TRY(tx.run(fmt::format("SELECT (created_at - ?5) / ?6, status, COUNT(*), SUM({}) FROM {} WHERE "
+    TRY(tx.run(fmt::format("SELECT (created_at - ?5) / ?6, status, COUNT(*), CAST(SUM({}) AS "
+                           "BIGINT) FROM {} WHERE "
                            "{} GROUP BY 1, 2",
                            time, table, conditions),
                {org_id, first_id_at(since), first_id_at(until), flow_name, since, width.count()},

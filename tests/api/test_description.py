@@ -109,6 +109,7 @@ def test_health_ignores_credentials(house):
         house.nobody.with_token(token).call("GET /health", 200)
 
 
+@pytest.mark.sqlite_only("its objects are files")
 def test_objects_that_cannot_be_written(own_server):
     server = own_server()
     client = Client(server)

@@ -61,7 +61,10 @@ def test_an_unknown_variable_only_warns(own_server):
 @pytest.mark.parametrize("settings, word", [
     ({"DAGY_PORT": "70000"}, "70000"), ({"DAGY_PORT": "x"}, "--port"),
     ({"DAGY_ACCESS_TOKEN_TTL_SECONDS": "0"}, "--access-token-ttl"), ({"DAGY_RATE_LIMIT_PER_MINUTE": "-1"}, "--rate-limit"),
-    ({"DAGY_DATABASE_URL": "postgres://x"}, "DAGY_DATABASE_URL"),
+    ({"DAGY_DATABASE_URL": "mysql://x"}, "DAGY_DATABASE_URL"),
+    ({"DAGY_DATABASE_URL": "postgresql://u:s3cret@h:port/d?x=y"}, "DAGY_DATABASE_URL"),
+    ({"DAGY_DATABASE_URL": "postgresql://u:s3cret@127.0.0.1:1/d"}, "Connection refused"),
+    ({"DAGY_DATABASE_CONNECTIONS": "0"}, "--database-connections"),
     ({"DAGY_OWNER_PASSWORD": "short"}, "DAGY_OWNER_PASSWORD"),
     ({"DAGY_OWNER_EMAIL": "nobody"}, "DAGY_OWNER_EMAIL"),
     ({"DAGY_ADDRESS": "999.1.1.1"}, "999.1.1.1"),
@@ -69,6 +72,7 @@ def test_an_unknown_variable_only_warns(own_server):
 def test_bad_settings(tmp_path, settings, word):
     done = serve(tmp_path, **settings)
     assert done.returncode not in (0, None) and word in done.stderr, done.stderr
+    assert "s3cret" not in done.stderr
     assert "short" not in done.stderr
 
 
