@@ -2,6 +2,7 @@
 
 import contextlib
 import signal
+import socket
 import subprocess
 import threading
 import time
@@ -151,6 +152,19 @@ def test_cut(gate, direct, rows):
             insert(third, 3)
             third.commit()
     assert rows() == [3]
+
+
+def test_a_cut_is_a_reset_on_both_sides():
+    with socket.create_server(("127.0.0.1", 0)) as listener, Gate(*listener.getsockname()) as gate:
+        with socket.create_connection(("127.0.0.1", gate.port), SECONDS) as client:
+            server, _ = listener.accept()
+            with server:
+                server.settimeout(SECONDS)
+                wait_for(lambda: all(link.server.transport for link in gate.links) and gate.connections() == 1)
+                gate.cut()
+                for side in (client, server):
+                    with pytest.raises(ConnectionResetError):
+                        side.recv(1)
 
 
 def test_a_cut_ends_the_transaction_in_the_server(gate, direct, rows):
@@ -341,7 +355,7 @@ def test_a_pipeline_is_cut_at_commit(gate, pipeline, rows, where, kept):
     told = pipeline.tags() + pipeline.tags()
     fault.wait()
     assert "error" in told and told.count("COMMIT") <= 1
-    wait_for(lambda: rows() == kept)
+    wait_for(lambda: rows() == kept and not gate.draining)
     time.sleep(0.2)  # the third must not come, and there is no signal of that
     assert rows() == kept
 
