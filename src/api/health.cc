@@ -76,8 +76,7 @@ Component check_objects(const Services& services) {
 }
 
 Component check_engine(const Services& services) {
-  using namespace std::chrono_literals;
-  if (services.loop.is_responsive(5s)) return {"engine", HealthStatus::healthy, std::nullopt};
+  if (services.loop.is_responsive()) return {"engine", HealthStatus::healthy, std::nullopt};
   return {"engine", HealthStatus::unhealthy, "the run loop has not answered for 5 s"};
 }
 

@@ -62,6 +62,7 @@ inline constexpr int max_parallel_default = 64;
 inline constexpr int max_parallel_max = 10'000;
 inline constexpr std::size_t inbox_max = 10'000;
 inline constexpr std::size_t batch_events_max = 1000;
+inline constexpr auto step_time_max = 5s;  // of the run loop: then commands are refused
 inline constexpr std::size_t wait_seconds_max = 600;
 inline constexpr std::size_t live_runs_max = 100'000;
 inline constexpr std::size_t recovered_runs_max = 500;       // in one commit of a restart

@@ -14,6 +14,11 @@ bool answer(Reply& reply, const base::Error& error) {
 
 }  // namespace
 
+bool is_command(const Message& message) {
+  return std::holds_alternative<CreateRun>(message) ||
+         std::holds_alternative<ControlRun>(message) || std::holds_alternative<ExplainRun>(message);
+}
+
 bool refuse(Message& message, const base::Error& error) {
   if (auto* create = std::get_if<CreateRun>(&message)) return answer(create->reply, error);
   if (auto* control = std::get_if<ControlRun>(&message)) return answer(control->reply, error);

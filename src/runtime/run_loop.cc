@@ -1,5 +1,7 @@
 #include "runtime/run_loop.h"
 
+#include <algorithm>
+
 #include "base/limits.h"
 
 namespace runtime {
@@ -61,12 +63,24 @@ void RunLoop::push(Message message) {
   if (loop_waits_) inbox_changed_.notify_one();
 }
 
+// A loop that is stuck turns away, too, what came before it was known to be.
 void RunLoop::command(Message message) {
+  std::vector<Message> refused;
+  std::string why = "the server is busy or stopping";
   {
     base::MutexLock lock(mutex_);
-    if (!draining_ && inbox_.size() < limits::inbox_max) return push(std::move(message));
+    if (is_stuck()) {
+      why = "the engine waits for its database";
+      auto waits = std::stable_partition(inbox_.begin(), inbox_.end(),
+                                         [](const Message& each) { return !is_command(each); });
+      refused.assign(std::make_move_iterator(waits), std::make_move_iterator(inbox_.end()));
+      inbox_.erase(waits, inbox_.end());
+    } else if (!draining_ && inbox_.size() < limits::inbox_max) {
+      return push(std::move(message));
+    }
   }
-  turn_away(message, base::unavailable("the server is busy or stopping"));
+  refused.push_back(std::move(message));
+  for (Message& each : refused) turn_away(each, base::unavailable(why));
 }
 
 void RunLoop::report(Message message) {
@@ -80,9 +94,13 @@ void RunLoop::log(AttemptLog message) {
   push(std::move(message));
 }
 
-bool RunLoop::is_responsive(std::chrono::milliseconds limit) const {
+bool RunLoop::is_responsive() const {
   base::MutexLock lock(mutex_);
-  return loop_waits_ || clock_.steady() - busy_since_ < limit;
+  return !is_stuck();
+}
+
+bool RunLoop::is_stuck() const {
+  return !loop_waits_ && clock_.steady() - busy_since_ >= limits::step_time_max;
 }
 
 void RunLoop::run() {

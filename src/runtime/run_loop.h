@@ -21,8 +21,8 @@ class RunLoop {
   /// Ends the loop; commands in the inbox are refused, waiters are told what their runs are now.
   void stop();
 
-  /// A command: refused with `unavailable` when the inbox is full or the loop stops; its reply is
-  /// then called at once. Thread-safe.
+  /// A command: refused with `unavailable` when the inbox is full, the loop stops or has not come
+  /// back from its database for step_time_max; its reply is then called at once. Thread-safe.
   void command(Message message);
   /// A report of the executor: never refused, since what was asked of it bounds their number.
   /// Thread-safe.
@@ -30,12 +30,13 @@ class RunLoop {
   /// Log lines: waits while the inbox is full. Thread-safe, but never from the loop's own thread.
   void log(AttemptLog message);
 
-  /// For /health: the loop has taken its messages within the last `limit`.
-  bool is_responsive(std::chrono::milliseconds limit) const;
+  /// For /health: the loop has taken its messages within the last step_time_max.
+  bool is_responsive() const;
 
  private:
   void run();
   std::vector<Message> take();
+  bool is_stuck() const REQUIRES(mutex_);
   void push(Message message) REQUIRES(mutex_);
 
   Shard& shard_;

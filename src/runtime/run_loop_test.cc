@@ -3,6 +3,11 @@
 
 #include <gtest/gtest.h>
 
+#include <atomic>
+#include <future>
+#include <semaphore>
+
+#include "base/limits.h"
 #include "store/store.h"
 
 namespace runtime {
@@ -38,7 +43,92 @@ TEST(RunLoop, IsResponsiveBeforeItsThreadHasBegun) {
   NoExecutor executor;
   Shard shard(*store, executor, clock, {}, {});
   RunLoop loop(shard, clock);
-  EXPECT_TRUE(loop.is_responsive(std::chrono::seconds(5)));
+  EXPECT_TRUE(loop.is_responsive());
+}
+
+// Time stands still until it is moved.
+class StillClock : public base::Clock {
+ public:
+  base::Timestamp now() const override { return base::Timestamp(steady().time_since_epoch()); }
+  base::SteadyTime steady() const override { return base::SteadyTime(base::Duration(now_us)); }
+  std::atomic<std::int64_t> now_us = 0;
+};
+
+// Its commits wait until they are let go.
+class AwayStore : public store::EngineStore {
+ public:
+  explicit AwayStore(store::EngineStore& real) : real_(real) {}
+  base::Result<store::CommitResult> commit(const store::EngineBatch& batch) override {
+    reached.release();
+    back.acquire();
+    return real_.commit(batch);
+  }
+  base::Result<std::vector<base::RunId>> live_runs() override { return real_.live_runs(); }
+  base::Result<std::optional<base::RunId>> last_run() override { return real_.last_run(); }
+  base::Result<std::optional<store::StoredRun>> load_run(base::RunId id) override {
+    return real_.load_run(id);
+  }
+  base::Result<std::optional<store::Duplicate>> find_key(
+      const store::IdempotencyRow& key) override {
+    return real_.find_key(key);
+  }
+  base::Result<std::string> load_spec(const std::string& org_id, const std::string& flow_name,
+                                      const std::string& flow_version) override {
+    return real_.load_spec(org_id, flow_name, flow_version);
+  }
+
+  std::binary_semaphore reached{0};
+  std::binary_semaphore back{0};
+
+ private:
+  store::EngineStore& real_;
+};
+
+class StuckLoop : public testing::Test {
+ protected:
+  CreateRun new_run(std::promise<base::Result<Created>>& reply) {
+    CreateRun create;
+    create.run.org_id = "org_a";
+    create.run.flow_name = "f";
+    create.run.flow_version = "1";
+    create.run.parameters = model::Value::inline_json("{}");
+    create.plan = plan_;
+    create.reply = [&reply](base::Result<Created> result) { reply.set_value(std::move(result)); };
+    return create;
+  }
+
+  StillClock clock_;
+  std::unique_ptr<store::Store> sqlite_ = *store::open_sqlite({""}, clock_);
+  AwayStore store_{*sqlite_};
+  NoExecutor executor_;
+  std::shared_ptr<const model::Plan> plan_ = std::make_shared<model::Plan>();
+};
+
+// Nobody waits for a database that is away, but those whose commit is under way.
+TEST_F(StuckLoop, CommandsAreRefused) {
+  Shard shard(store_, executor_, clock_, {}, {});
+  RunLoop loop(shard, clock_);
+  loop.start();
+  std::promise<base::Result<Created>> under_way, waiting, late, later;
+  loop.command(new_run(under_way));
+  store_.reached.acquire();
+  loop.command(new_run(waiting));
+  EXPECT_TRUE(loop.is_responsive());
+  clock_.now_us += base::Duration(base::limits::step_time_max).count();
+  EXPECT_FALSE(loop.is_responsive());
+  loop.command(new_run(late));
+  for (auto* refused : {&waiting, &late}) {
+    auto result = refused->get_future().get();
+    ASSERT_FALSE(result);
+    EXPECT_EQ(result.error().code, base::ErrorCode::unavailable);
+    EXPECT_NE(result.error().message.find("database"), std::string::npos);
+  }
+  store_.back.release();
+  EXPECT_TRUE(under_way.get_future().get());
+  loop.command(new_run(later));
+  store_.reached.acquire();
+  store_.back.release();
+  EXPECT_TRUE(later.get_future().get());
 }
 
 }  // namespace
