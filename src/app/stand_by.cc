@@ -67,7 +67,11 @@ class StandBy {
 
  private:
   net::Response answer(const std::string& path) const {
-    if (path != "/health/live") return api::Api::error_page(503, detail());
+    if (path != "/health/live") {
+      net::Response refusal = api::Api::error_page(503, detail());
+      refusal.headers.push_back({"Retry-After", "2"});
+      return refusal;
+    }
     net::Response live;
     live.body = R"({"status":"ok","version":")" DAGY_VERSION R"("})";
     return live;
