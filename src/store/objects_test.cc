@@ -37,9 +37,9 @@ TEST_F(ObjectsTest, MissingAndDamagedAreToldApart) {
 
 TEST_F(ObjectsTest, OldOnesAreListedAndRemoved) {
   std::string name = *objects_.put("bytes");
-  EXPECT_TRUE(objects_.older_than(base::from_us(0)).empty());
-  EXPECT_EQ(objects_.older_than(base::from_us(INT64_MAX)), std::vector<std::string>{name});
-  objects_.remove(name);
+  EXPECT_TRUE(objects_.older_than(base::from_us(0))->empty());
+  EXPECT_EQ(*objects_.older_than(base::from_us(INT64_MAX)), std::vector<std::string>{name});
+  ASSERT_TRUE(objects_.remove(name));
   EXPECT_FALSE(objects_.get(name));
 }
 
