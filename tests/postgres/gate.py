@@ -467,6 +467,8 @@ class Gate:
             accepted, _ = self.listener.accept()
         except OSError:  # it has gone again
             return
+        # What is forwarded message by message must not wait for acknowledgements.
+        accepted.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         link = Link(self)
         self.links.add(link)
         self.loop.create_task(self.loop.connect_accepted_socket(lambda: link.client, accepted))
