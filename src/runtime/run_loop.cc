@@ -1,5 +1,9 @@
 #include "runtime/run_loop.h"
 
+#include <algorithm>
+#include <iterator>
+#include <utility>
+
 #include "base/limits.h"
 
 namespace runtime {
@@ -12,6 +16,12 @@ namespace {
 void turn_away(Message& message, const base::Error& error) {
   refuse(message, error);
   if (auto* watch = std::get_if<WatchRun>(&message); watch && watch->waiter) watch->waiter(nullptr);
+}
+
+bool is_command(const Message& message) {
+  return std::holds_alternative<CreateRun>(message) ||
+         std::holds_alternative<ControlRun>(message) ||
+         std::holds_alternative<ExplainRun>(message) || std::holds_alternative<WatchRun>(message);
 }
 
 }  // namespace
@@ -29,6 +39,7 @@ void RunLoop::start() {
     busy_since_ = clock_.steady();  // until its thread has taken the first messages
   }
   thread_ = std::thread([this] { run(); });
+  guard_ = std::thread([this] { guard(); });
 }
 
 void RunLoop::drain(std::chrono::milliseconds limit) {
@@ -46,7 +57,9 @@ void RunLoop::stop() {
     draining_ = stopping_ = true;
     inbox_changed_.notify_one();
     inbox_has_room_.notify_all();
+    guard_changed_.notify_one();
   }
+  if (guard_.joinable()) guard_.join();
   if (thread_.joinable()) {
     thread_.join();
     shard_.answer_all_waiters();
@@ -64,7 +77,10 @@ void RunLoop::push(Message message) {
 void RunLoop::command(Message message) {
   {
     base::MutexLock lock(mutex_);
-    if (!draining_ && inbox_.size() < limits::inbox_max) return push(std::move(message));
+    if (!draining_ && !is_stuck() && inbox_.size() < limits::inbox_max) {
+      if (!loop_waits_ && !std::exchange(guard_is_wanted_, true)) guard_changed_.notify_one();
+      return push(std::move(message));
+    }
   }
   turn_away(message, base::unavailable("the server is busy or stopping"));
 }
@@ -78,6 +94,37 @@ void RunLoop::log(AttemptLog message) {
   base::MutexLock lock(mutex_);
   while (inbox_.size() >= limits::inbox_max && !stopping_) inbox_has_room_.wait(mutex_);
   push(std::move(message));
+}
+
+bool RunLoop::is_stuck() const {
+  return !loop_waits_ && clock_.steady() - busy_since_ >= limits::command_wait_max;
+}
+
+// Commands that came while the loop was at work do not wait for as long as its store is away.
+void RunLoop::guard() {
+  while (true) {
+    std::vector<Message> late;
+    {
+      base::MutexLock lock(mutex_);
+      while (!guard_is_wanted_ && !stopping_) guard_changed_.wait(mutex_);
+      while (!loop_waits_ && !is_stuck() && !stopping_)
+        if (!guard_changed_.wait_until(mutex_, busy_since_ + limits::command_wait_max)) break;
+      if (stopping_) return;
+      if (loop_waits_ || is_stuck()) guard_is_wanted_ = false;
+      if (is_stuck()) late = take_commands();
+    }
+    for (Message& message : late)
+      turn_away(message, base::unavailable("the engine waits for its store"));
+  }
+}
+
+std::vector<Message> RunLoop::take_commands() {
+  std::vector<Message> commands;
+  auto first = std::stable_partition(inbox_.begin(), inbox_.end(),
+                                     [](const Message& message) { return !is_command(message); });
+  std::move(first, inbox_.end(), std::back_inserter(commands));
+  inbox_.erase(first, inbox_.end());
+  return commands;
 }
 
 bool RunLoop::is_responsive(std::chrono::milliseconds limit) const {
