@@ -50,6 +50,10 @@ bool ends_connection(std::string_view sqlstate) {
          sqlstate == "57P03" || sqlstate == "57P05" || sqlstate == "25P03";
 }
 
+constexpr int milliseconds(std::chrono::milliseconds time) {
+  return static_cast<int>(time.count());
+}
+
 std::string one_line(std::string_view text) {
   std::string out(text);
   while (!out.empty() && out.back() == '\n') out.pop_back();
@@ -142,9 +146,7 @@ base::Result<> PostgresConnection::configure(PostgresUse use) {
   };
   bool has_limits = use != PostgresUse::setup;
   if (has_limits) {
-    silence_ms_ = static_cast<int>(
-        std::chrono::duration_cast<std::chrono::milliseconds>(limits::postgres_silence_max)
-            .count());
+    silence_ms_ = milliseconds(limits::postgres_silence_max);
     set("statement_timeout", ms(limits::postgres_statement_timeout));
     set("lock_timeout", ms(limits::postgres_lock_timeout));
   }
@@ -236,12 +238,17 @@ base::Result<> PostgresConnection::write_out() {
   return *failure_;
 }
 
+// In slices, so that the end of a server that stops does not wait for a silent database.
 base::Result<> PostgresConnection::wait(short events) {
   pollfd descriptor{PQsocket(connection_), events, 0};
+  constexpr int slice = milliseconds(limits::postgres_silence_stopping);
   int ready = 0;
-  do {
-    ready = poll(&descriptor, 1, silence_ms_);
-  } while (ready < 0 && errno == EINTR);
+  for (int waited = 0; ready == 0 && (silence_ms_ < 0 || waited < silence_ms_); waited += slice) {
+    if (waited > 0 && hurries_ && *hurries_) break;
+    do {
+      ready = poll(&descriptor, 1, slice);
+    } while (ready < 0 && errno == EINTR);
+  }
   if (ready == 0) return lose("no answer for too long");
   if (ready < 0) return lose("poll failed");
   if ((descriptor.revents & ~POLLOUT) != 0 && PQconsumeInput(connection_) != 1)
