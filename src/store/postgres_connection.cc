@@ -151,6 +151,10 @@ base::Result<> PostgresConnection::configure(PostgresUse use) {
     set("lock_timeout", ms(limits::postgres_lock_timeout));
   }
   set("idle_in_transaction_session_timeout", ms(limits::postgres_idle_transaction_timeout));
+  // The database, too, finds out that the other end is gone: it holds our locks until then.
+  set("tcp_keepalives_idle", "10");
+  set("tcp_keepalives_interval", "5");
+  set("tcp_keepalives_count", "3");
   set("synchronous_commit", "on");
   set("jit", "off");
   if (use == PostgresUse::engine) {

@@ -193,6 +193,7 @@ base::Result<> PostgresNode::begin_generation() {
   std::int64_t next = std::max(generation_.load(), generation_tried_.load()) + 1;
   std::int64_t tried = generation_tried_.exchange(next);
   base::Result<> done = transact(*connection, [&](Tx& tx) -> base::Result<> {
+    TRY(end_sessions(tx));  // the database may not know yet that the connection is lost
     rows =
         TRY(tx.run("UPDATE nodes SET generation = ?1 WHERE node_id = ?2 AND instance = ?3 AND "
                    "generation BETWEEN ?4 AND ?5",
