@@ -44,8 +44,8 @@ def make_node(tmp_path, database):
     """Makes servers by name; those that still run at the end of the test are killed."""
     tmp_path.chmod(0o777)  # tasks write their evidence there
     with contextlib.ExitStack() as ends:
-        def make(name="node", **settings):
-            node = Node(tmp_path / name, database, **settings)
+        def make(name="node", of=database, **settings):
+            node = Node(tmp_path / name, of, **settings)
             ends.callback(end, node)
             return node
         yield make

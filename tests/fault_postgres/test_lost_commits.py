@@ -1,13 +1,14 @@
 """The connection is lost at a COMMIT: before it, on its way, after its answer; again and again."""
 
+import contextlib
 import random
 import time
 
 import pytest
 
-import processes
-from gate import ANSWERED, BEFORE, HOLD, PASS, REFUSE, SENT
+from gate import ANSWERED, BEFORE, HOLD, PASS, REFUSE, SENT, Gate
 from load import Caller
+from node import Database
 from work import Registrations, Work
 
 PLACES = (BEFORE, SENT, ANSWERED)
@@ -73,15 +74,45 @@ def test_and_no_new_connection_for_a_while(node, gate, database, seed, tmp_path,
     assert work.probe.refused() > 0
 
 
-def test_and_silence(node, gate, database, seed, tmp_path):
-    """A COMMIT comes to the server long after the engine has given its connection up."""
+class Silence:
+    """A server whose connection is held at a COMMIT, with all others."""
+
+    def __init__(self, make_node, name, database, draw, directory):
+        self.gate = Gate.to(database.url)
+        url = self.gate.url(database.url)
+        self.node = make_node(name, database, DAGY_DATABASE_URL=url).start()
+        self.work = Work(self.node, directory, draw.random(), slowest=45)
+        self.work.__enter__()
+        cut(self.gate, draw, BEFORE, HOLD)
+
+    def check(self):
+        print(f"goes on after {self.work.goes_on(20):.2f} s")
+        assert self.work.finish() == 0
+        assert self.node.stop() == 0
+        self.work.check_stopped(self.node)
+        assert ASKS in self.node.log() or "connection to the database was lost" in self.node.log()
+
+    def end(self):
+        self.work.stop()
+        self.gate.close()
+
+
+def test_and_silence(cluster, make_node, seed, tmp_path):
+    """The COMMIT comes to the server long after the engine has given its connection up, or never: the
+    server still holds its transaction open then."""
     draw = random.Random(seed)
-    with Work(node, tmp_path, seed, slowest=45) as work:
-        cut(gate, draw, BEFORE, HOLD)
+    with contextlib.ExitStack() as ends:
+        both = []
+        for name in ("late", "never"):
+            evidence = tmp_path / f"{name}.evidence"
+            evidence.mkdir()
+            evidence.chmod(0o777)
+            made = Silence(make_node, name, Database(cluster), draw, evidence)
+            ends.callback(made.end)
+            both.append(made)
+        late, never = both
+        never.gate.open_to_new()
         time.sleep(SILENT_SECONDS)
-        gate.open()
-        print(f"goes on after {work.goes_on():.2f} s")
-        assert work.finish() == 0
-    assert node.stop() == 0
-    work.check_stopped(node)
-    assert ASKS in node.log() or "lost" in node.log()
+        late.gate.open()
+        late.check()
+        never.check()
