@@ -16,7 +16,8 @@ bool answer(Reply& reply, const base::Error& error) {
 
 bool is_command(const Message& message) {
   return std::holds_alternative<CreateRun>(message) ||
-         std::holds_alternative<ControlRun>(message) || std::holds_alternative<ExplainRun>(message);
+         std::holds_alternative<ControlRun>(message) ||
+         std::holds_alternative<ExplainRun>(message) || std::holds_alternative<WatchRun>(message);
 }
 
 bool refuse(Message& message, const base::Error& error) {

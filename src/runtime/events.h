@@ -107,7 +107,7 @@ struct AttemptEnded {
 using Message = std::variant<CreateRun, ControlRun, WatchRun, ExplainRun, StartChild, TaskComputed,
                              AttemptLog, AttemptEnded>;
 
-/// Whether it is a command that expects a reply.
+/// Whether somebody waits for its reply.
 bool is_command(const Message& message);
 /// Answers a command that will not be applied; says whether the message was a command.
 bool refuse(Message& message, const base::Error& error);

@@ -1,6 +1,8 @@
 #include "runtime/run_loop.h"
 
 #include <algorithm>
+#include <iterator>
+#include <utility>
 
 #include "base/limits.h"
 
@@ -31,6 +33,7 @@ void RunLoop::start() {
     busy_since_ = clock_.steady();  // until its thread has taken the first messages
   }
   thread_ = std::thread([this] { run(); });
+  guard_ = std::thread([this] { guard(); });
 }
 
 void RunLoop::drain(std::chrono::milliseconds limit) {
@@ -48,7 +51,9 @@ void RunLoop::stop() {
     draining_ = stopping_ = true;
     inbox_changed_.notify_one();
     inbox_has_room_.notify_all();
+    guard_changed_.notify_one();
   }
+  if (guard_.joinable()) guard_.join();
   if (thread_.joinable()) {
     thread_.join();
     shard_.answer_all_waiters();
@@ -63,24 +68,16 @@ void RunLoop::push(Message message) {
   if (loop_waits_) inbox_changed_.notify_one();
 }
 
-// A loop that is stuck turns away, too, what came before it was known to be.
 void RunLoop::command(Message message) {
-  std::vector<Message> refused;
-  std::string why = "the server is busy or stopping";
   {
     base::MutexLock lock(mutex_);
-    if (is_stuck()) {
-      why = "the engine waits for its database";
-      auto waits = std::stable_partition(inbox_.begin(), inbox_.end(),
-                                         [](const Message& each) { return !is_command(each); });
-      refused.assign(std::make_move_iterator(waits), std::make_move_iterator(inbox_.end()));
-      inbox_.erase(waits, inbox_.end());
-    } else if (!draining_ && inbox_.size() < limits::inbox_max) {
+    if (!draining_ && !is_stuck() && inbox_.size() < limits::inbox_max) {
+      if (!loop_waits_ && !std::exchange(guard_is_wanted_, true)) guard_changed_.notify_one();
       return push(std::move(message));
     }
+    guard_changed_.notify_one();
   }
-  refused.push_back(std::move(message));
-  for (Message& each : refused) turn_away(each, base::unavailable(why));
+  turn_away(message, base::unavailable("the server is busy, stopping, or waits for its database"));
 }
 
 void RunLoop::report(Message message) {
@@ -94,13 +91,40 @@ void RunLoop::log(AttemptLog message) {
   push(std::move(message));
 }
 
+bool RunLoop::is_stuck() const {
+  return !loop_waits_ && clock_.steady() - busy_since_ >= limits::command_wait_max;
+}
+
+// Commands that came while the loop was at work do not wait for as long as its store is away.
+void RunLoop::guard() {
+  while (true) {
+    std::vector<Message> late;
+    {
+      base::MutexLock lock(mutex_);
+      while (!guard_is_wanted_ && !stopping_) guard_changed_.wait(mutex_);
+      while (!loop_waits_ && !is_stuck() && !stopping_)
+        if (!guard_changed_.wait_until(mutex_, busy_since_ + limits::command_wait_max)) break;
+      if (stopping_) return;
+      if (loop_waits_ || is_stuck()) guard_is_wanted_ = false;
+      if (is_stuck()) late = take_commands();
+    }
+    for (Message& message : late)
+      turn_away(message, base::unavailable("the engine waits for its database"));
+  }
+}
+
+std::vector<Message> RunLoop::take_commands() {
+  std::vector<Message> commands;
+  auto first = std::stable_partition(inbox_.begin(), inbox_.end(),
+                                     [](const Message& message) { return !is_command(message); });
+  std::move(first, inbox_.end(), std::back_inserter(commands));
+  inbox_.erase(first, inbox_.end());
+  return commands;
+}
+
 bool RunLoop::is_responsive() const {
   base::MutexLock lock(mutex_);
   return !is_stuck();
-}
-
-bool RunLoop::is_stuck() const {
-  return !loop_waits_ && clock_.steady() - busy_since_ >= limits::step_time_max;
 }
 
 void RunLoop::run() {

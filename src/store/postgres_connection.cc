@@ -50,6 +50,10 @@ bool ends_connection(std::string_view sqlstate) {
          sqlstate == "57P03" || sqlstate == "57P05" || sqlstate == "25P03";
 }
 
+constexpr int milliseconds(std::chrono::milliseconds time) {
+  return static_cast<int>(time.count());
+}
+
 // libpq adds advice on further lines.
 std::string first_line(std::string_view text) {
   return std::string(text.substr(0, text.find('\n')));
@@ -140,13 +144,15 @@ base::Result<> PostgresConnection::configure(PostgresUse use) {
   };
   bool has_limits = use != PostgresUse::setup;
   if (has_limits) {
-    silence_ms_ = static_cast<int>(
-        std::chrono::duration_cast<std::chrono::milliseconds>(limits::postgres_silence_max)
-            .count());
+    silence_ms_ = milliseconds(limits::postgres_silence_max);
     set("statement_timeout", ms(limits::postgres_statement_timeout));
     set("lock_timeout", ms(limits::postgres_lock_timeout));
   }
   set("idle_in_transaction_session_timeout", ms(limits::postgres_idle_transaction_timeout));
+  // The database, too, finds out that the other end is gone: it holds our locks until then.
+  set("tcp_keepalives_idle", "10");
+  set("tcp_keepalives_interval", "5");
+  set("tcp_keepalives_count", "3");
   set("synchronous_commit", "on");
   set("jit", "off");
   if (use == PostgresUse::engine) {
@@ -234,12 +240,17 @@ base::Result<> PostgresConnection::write_out() {
   return *failure_;
 }
 
+// In slices, so that the end of a server that stops does not wait for a silent database.
 base::Result<> PostgresConnection::wait(short events) {
   pollfd descriptor{PQsocket(connection_), events, 0};
+  constexpr int slice = milliseconds(limits::postgres_silence_stopping);
   int ready = 0;
-  do {
-    ready = poll(&descriptor, 1, silence_ms_);
-  } while (ready < 0 && errno == EINTR);
+  for (int waited = 0; ready == 0 && (silence_ms_ < 0 || waited < silence_ms_); waited += slice) {
+    if (waited > 0 && hurries_ && *hurries_) break;
+    do {
+      ready = poll(&descriptor, 1, slice);
+    } while (ready < 0 && errno == EINTR);
+  }
   if (ready == 0) return lose("no answer for too long");
   if (ready < 0) return lose("poll failed");
   if ((descriptor.revents & ~POLLOUT) != 0 && PQconsumeInput(connection_) != 1)
@@ -320,7 +331,8 @@ base::Error PostgresConnection::fail(const PGresult* result) {
   if (failure_) return *failure_;
   sqlstate_ = state;
   base::ErrorCode code = code_of(sqlstate_);
-  std::string text = fmt::format("database: {} ({})", first_line(message ? message : ""), sqlstate_);
+  std::string text =
+      fmt::format("database: {} ({})", first_line(message ? message : ""), sqlstate_);
   if (code == base::ErrorCode::invalid)
     text = "text must be UTF-8 without U+0000, as the database requires";
   failure_ = code == base::ErrorCode::unavailable ? base::unavailable(text)

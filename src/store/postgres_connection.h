@@ -4,6 +4,7 @@
 #pragma once
 
 #include <libpq-fe.h>
+#include <atomic>
 
 #include <deque>
 #include <functional>
@@ -84,6 +85,8 @@ class PostgresConnection : public Tx {
   /// False when it is lost; finds out without asking the server.
   bool is_usable();
   bool is_lost() const { return lost_; }
+  /// From when this becomes true it waits for the server only for postgres_silence_stopping.
+  void hurry_on(const std::atomic<bool>& flag) { hurries_ = &flag; }
   /// Waits for a notification of a channel that was listened to. False after `limit`.
   base::Result<bool> wait_for_notification(std::chrono::milliseconds limit);
 
@@ -111,6 +114,7 @@ class PostgresConnection : public Tx {
   PGconn* connection_;
   bool lost_ = false;
   int silence_ms_ = -1;
+  const std::atomic<bool>* hurries_ = nullptr;
   std::optional<PostgresIsolation> isolation_;  // of a transaction under way
   bool started_ = false;                        // its BEGIN has been sent
   bool commit_sent_ = false;

@@ -55,33 +55,17 @@ base::Result<std::optional<WorkingNode>> PostgresNode::acquire(const NodeIdentit
   return other;
 }
 
-// One node at a time gets here; rows of those that commit just now are waited for.
+// One node at a time gets past the lock; rows of those that commit just now are waited for.
 base::Result<std::optional<WorkingNode>> PostgresNode::try_to_work(Tx& tx,
                                                                    const NodeIdentity& identity) {
+  Seen before = TRY(look(tx, identity));
+  if (before.other) return before.other;
+  if (!before.dead.empty()) TRY(end_sessions(tx));
   TRY(tx.run("LOCK TABLE nodes IN SHARE ROW EXCLUSIVE MODE", {}));
-  std::optional<WorkingNode> other;
-  std::optional<std::int64_t> mine;
-  std::vector<std::int64_t> used, dead;
-  std::int64_t generation = 0;
-  TRY(tx.run(fmt::format("SELECT node_id, generation, instance, address, heartbeat_at, {} FROM "
-                         "nodes ORDER BY node_id",
-                         now_text),
-             {}, [&](const Row& row) {
-               WorkingNode node{row.integer(0), row.string(3), row.timestamp(4)};
-               used.push_back(node.node);
-               generation = std::max(generation, row.integer(1));
-               if (row.text(2) == identity.instance) {
-                 mine = node.node;
-               } else if (seems_dead(node, row.timestamp(5))) {
-                 dead.push_back(node.node);
-               } else {
-                 other = node;
-               }
-             }));
+  auto [other, mine, used, dead, generation] = TRY(look(tx, identity));
   if (other) return other;
   std::int64_t id = mine ? *mine : free_id(used);
   ++generation;
-  if (mine) dead.push_back(*mine);
   // Whoever has one of these rows as its fence commits first, or never.
   for (std::int64_t node : dead) TRY(tx.run("DELETE FROM nodes WHERE node_id = ?1", {node}));
   TRY(tx.run(fmt::format("INSERT INTO nodes (node_id, generation, instance, address, started_at, "
@@ -92,6 +76,41 @@ base::Result<std::optional<WorkingNode>> PostgresNode::try_to_work(Tx& tx,
   node_ = id;
   generation_ = generation_tried_ = generation;
   return other;
+}
+
+base::Result<PostgresNode::Seen> PostgresNode::look(Tx& tx, const NodeIdentity& identity) {
+  Seen seen;
+  TRY(tx.run(fmt::format("SELECT node_id, generation, instance, address, heartbeat_at, {} FROM "
+                         "nodes ORDER BY node_id",
+                         now_text),
+             {}, [&](const Row& row) {
+               WorkingNode node{row.integer(0), row.string(3), row.timestamp(4)};
+               seen.used.push_back(node.node);
+               seen.generation = std::max(seen.generation, row.integer(1));
+               bool is_mine = row.text(2) == identity.instance;
+               if (is_mine) seen.mine = node.node;
+               if (is_mine || seems_dead(node, row.timestamp(5))) {
+                 seen.dead.push_back(node.node);
+               } else {
+                 seen.other = node;
+               }
+             }));
+  return seen;
+}
+
+// A node that was paused or cut off in the middle of a transaction holds its row for as long as the
+// database believes in the connection: between statements that were sent together, no time limit of
+// the database applies.
+base::Result<> PostgresNode::end_sessions(Tx& tx) {
+  TRY(
+      tx.run("SELECT CAST(pg_terminate_backend(pid) AS TEXT) FROM pg_locks JOIN pg_stat_activity "
+             "USING (pid) WHERE relation = CAST('nodes' AS regclass) AND mode IN ('RowShareLock', "
+             "'RowExclusiveLock') AND datname = current_database() AND usename = current_user AND "
+             "pid NOT IN (SELECT pid FROM "
+             "pg_locks WHERE relation = CAST('nodes' AS regclass) AND mode = "
+             "'ShareRowExclusiveLock') AND pid <> pg_backend_pid()",
+             {}));
+  return {};
 }
 
 // By its own word it has stopped; or its heartbeat is old, and was not seen to change while this
@@ -161,6 +180,7 @@ base::Result<> PostgresNode::begin_generation() {
   std::int64_t next = std::max(generation_.load(), generation_tried_.load()) + 1;
   std::int64_t tried = generation_tried_.exchange(next);
   base::Result<> done = transact(*connection, [&](Tx& tx) -> base::Result<> {
+    TRY(end_sessions(tx));  // the database may not know yet that the connection is lost
     rows =
         TRY(tx.run("UPDATE nodes SET generation = ?1 WHERE node_id = ?2 AND instance = ?3 AND "
                    "generation BETWEEN ?4 AND ?5",

@@ -32,6 +32,14 @@ class PostgresNode : public Membership {
   void end();
 
  private:
+  struct Seen {
+    std::optional<WorkingNode> other;      // that lives
+    std::optional<std::int64_t> mine;      // this one, of an earlier start
+    std::vector<std::int64_t> used, dead;  // all ids; those whose runs may be taken over
+    std::int64_t generation = 0;           // the highest
+  };
+  base::Result<Seen> look(Tx& tx, const NodeIdentity& identity);
+  base::Result<> end_sessions(Tx& tx);
   base::Result<std::optional<WorkingNode>> try_to_work(Tx& tx, const NodeIdentity& identity);
   bool seems_dead(const WorkingNode& node, base::Timestamp now);
   base::Result<> beat();

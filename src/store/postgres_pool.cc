@@ -49,6 +49,7 @@ base::Result<std::unique_ptr<PostgresConnection>> PostgresPool::open(PostgresUse
   base::Result<std::unique_ptr<PostgresConnection>> opened = PostgresConnection::open(url_, use);
   base::MutexLock lock(mutex_);
   if (opened) {
+    (*opened)->hurry_on(hurries_);
     back_off_ = {};
     return opened;
   }

@@ -1,6 +1,7 @@
 // Connections to PostgreSQL: a few, each used by one thread at a time, opened when first needed.
 #pragma once
 
+#include <atomic>
 #include <memory>
 #include <string>
 #include <vector>
@@ -25,12 +26,16 @@ class PostgresPool {
   /// A connection beside those that are lent, under the same rule.
   base::Result<std::unique_ptr<PostgresConnection>> open(PostgresUse use);
 
+  /// The server stops: nobody waits for a silent database any more.
+  void hurry() { hurries_ = true; }
+
  private:
   base::Result<> check_back_off();
 
   const std::string url_;
   const int connections_max_;
   base::Clock& clock_;
+  std::atomic<bool> hurries_ = false;
   base::Mutex mutex_;
   base::CondVar returned_;
   int lent_ GUARDED_BY(mutex_) = 0;

@@ -85,6 +85,7 @@ class PostgresStore : public Store {
   Membership* membership() override { return &node_; }
 
   void give_up_waiting() override {
+    pool_.hurry();
     base::MutexLock lock(mutex_);
     gives_up_ = true;
     changed_.notify_all();

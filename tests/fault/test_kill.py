@@ -1,5 +1,7 @@
-"""kill -9 of the real server, twenty times, under load."""
+"""kill -9 of the real server, twenty times or for DAGY_FAULT_KILL_SECONDS, under load."""
 
+import itertools
+import os
 import random
 import time
 
@@ -8,6 +10,7 @@ import processes
 from load import Caller, Load, flows, read_evidence
 
 KILLS = 20
+KILL_SECONDS = float(os.environ.get("DAGY_FAULT_KILL_SECONDS", "0"))
 THREADS = 6
 # A task that is lost four times is given up (kind node_lost), so at least every third time the
 # server lives until all that it found at its start has ended.
@@ -45,15 +48,19 @@ def test_kill(make_server, seed, tmp_path):
         caller.register(flow)
     load = Load(server, caller.token, seed, THREADS)
     load.start()
-    orphans = 0
+    orphans = kills = 0
+    until = time.monotonic() + KILL_SECONDS
     try:
-        for number in range(KILLS):
+        for number in itertools.count():
+            if number >= KILLS and time.monotonic() >= until:
+                break
             if number % SETTLE_EVERY == SETTLE_EVERY - 1:
                 settle(caller, load)
             time.sleep(draw.uniform(0.05, 1.2))
             before = processes.of_attempts(server.data_dir)
             kill(server)
             orphans += len(before)
+            kills += 1
             caller.close()
             start_again(server, before)
     finally:
@@ -67,7 +74,7 @@ def test_kill(make_server, seed, tmp_path):
     check.database(server, load.acknowledged, load.requests)
     assert processes.of_attempts(server.data_dir) == {}
     # The test is worth something only if the kills hit work.
-    print(f"{len(load.acknowledged)} runs, {lost} processes lost, {orphans} alive at a kill, "
+    print(f"{kills} kills, {len(load.acknowledged)} runs, {lost} processes lost, {orphans} alive at a kill, "
           f"{load.repeats} requests repeated")
     assert len(load.acknowledged) > 200
     assert lost > 5 and orphans > 5 and load.repeats > 10

@@ -329,6 +329,7 @@ class Gate:
         self.mode = REFUSE
         self.links = set()
         self.draining = set()  # links without a client
+        self.silent = set()  # links that are held for good
         self.fault = None
         self.commits = 0  # that have come to it, those that it cut too
         self.problems = []  # of the gate itself
@@ -359,6 +360,10 @@ class Gate:
     def open(self):
         """Everything passes, what was held too."""
         self._do(self.enter, PASS)
+
+    def open_to_new(self):
+        """New connections pass; those that are held stay so, as if their packets were dropped."""
+        self._do(self._leave_held)
 
     def cut(self):
         """Ends all connections now, with a reset on both sides; new ones fare as before. As in life,
@@ -405,7 +410,7 @@ class Gate:
 
     async def _end(self):
         self.enter(REFUSE)
-        for link in list(self.draining):
+        for link in [*self.draining, *self.silent]:
             link.cut()
         others = asyncio.all_tasks() - {asyncio.current_task()}
         for task in others:
@@ -442,6 +447,11 @@ class Gate:
             else:
                 link.release()
 
+    def _leave_held(self):
+        self.silent |= self.links
+        self.links.clear()
+        self.enter(PASS)
+
     def _cut_all(self):
         for link in list(self.links):
             link.cut()
@@ -467,6 +477,8 @@ class Gate:
             accepted, _ = self.listener.accept()
         except OSError:  # it has gone again
             return
+        # What is forwarded message by message must not wait for acknowledgements.
+        accepted.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         link = Link(self)
         self.links.add(link)
         self.loop.create_task(self.loop.connect_accepted_socket(lambda: link.client, accepted))
