@@ -140,8 +140,7 @@ base::Result<> PostgresConnection::configure(PostgresUse use) {
   auto ms = [](auto time) {
     return std::to_string(std::chrono::duration_cast<std::chrono::milliseconds>(time).count());
   };
-  bool has_limits = use != PostgresUse::setup;
-  if (has_limits) {
+  if (use != PostgresUse::setup) {
     silence_ms_ = static_cast<int>(
         std::chrono::duration_cast<std::chrono::milliseconds>(limits::postgres_silence_max)
             .count());
@@ -151,11 +150,13 @@ base::Result<> PostgresConnection::configure(PostgresUse use) {
   set("idle_in_transaction_session_timeout", ms(limits::postgres_idle_transaction_timeout));
   set("synchronous_commit", "on");
   set("jit", "off");
-  if (use == PostgresUse::engine) {
-    // Statistics of live tables that were empty when they were made would have them scanned.
+  if (use != PostgresUse::setup) {
+    // Live tables come and go: statistics from when they were empty would have them scanned, and
+    // only a plain index scan learns to pass over rows that are gone until the next vacuum.
     set("enable_seqscan", "off");
-    set("plan_cache_mode", "force_generic_plan");
+    set("enable_bitmapscan", "off");
   }
+  if (use == PostgresUse::engine) set("plan_cache_mode", "force_generic_plan");
   send_sync();
   TRY(write_out());
   while (!sent_.empty() && sent_.front().what != Pending::sync) TRY(receive_one());
