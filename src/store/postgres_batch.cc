@@ -125,7 +125,7 @@ class BatchWriter {
     TRY(connection_.flush());
     while (expected_.size() > 1) TRY(receive());
     PostgresResult result = TRY(receive());
-    for (int row = 0; row < PQntuples(result.get()); ++row) each(PostgresRow(result.get(), row));
+    for (int row = 0; row < pq().ntuples(result.get()); ++row) each(PostgresRow(result.get(), row));
     return {};
   }
 
