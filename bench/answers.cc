@@ -1,7 +1,4 @@
-#include "answers.h"
-
 #include <fmt/format.h>
-#include <sqlite3.h>
 
 #include <algorithm>
 #include <utility>
@@ -9,6 +6,7 @@
 #include "base/check.h"
 #include "base/clock.h"
 #include "http_client.h"
+#include "workloads.h"
 
 namespace bench {
 
@@ -124,21 +122,6 @@ class Answers {
   std::vector<double> run_ms_, health_ms_, post_ms_;
 };
 
-// Another program that holds the database as it was.
-class HeldReader {
- public:
-  explicit HeldReader(const std::string& path) {
-    CHECK(sqlite3_open_v2(path.c_str(), &db_, SQLITE_OPEN_READONLY, nullptr) == SQLITE_OK);
-    CHECK(sqlite3_exec(db_, "BEGIN; SELECT COUNT(*) FROM run", nullptr, nullptr, nullptr) ==
-          SQLITE_OK);
-  }
-  ~HeldReader() { sqlite3_close(db_); }
-  HeldReader(const HeldReader&) = delete;
-
- private:
-  sqlite3* db_ = nullptr;
-};
-
 }  // namespace
 
 std::vector<Row> run_answers(ServerProcess& server) {
@@ -146,13 +129,18 @@ std::vector<Row> run_answers(ServerProcess& server) {
   Answers answers(server);
   for (const Burden& burden : burdens) answers.measure(burden, rows);
   {
-    HeldReader reader(server.directory() + "/dagy.db");
+    std::unique_ptr<Held> reader = server.database().hold_reader();
     answers.measure({"a reader is held", "", ""}, rows);
+  }
+  constexpr std::string_view slow = "a sync takes 1 s (reads)";
+  if (!server.database().is_inside()) {  // the server itself syncs nothing
+    rows.push_back(absent_row(fmt::format("A  {}, p99", slow)));
+    return rows;
   }
   server.slow_syncs(std::chrono::milliseconds(1000));
   answers.post_run("noop");
   for (int i = 0; i < slow_rounds; ++i) answers.measure_reads();
-  rows.push_back(answers.row("a sync takes 1 s (reads)"));
+  rows.push_back(answers.row(slow));
   server.slow_syncs(std::chrono::milliseconds(0));
   return rows;
 }

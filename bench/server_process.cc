@@ -7,17 +7,18 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
-#include <sstream>
 #include <vector>
 
 #include "base/check.h"
 #include "base/clock.h"
 #include "base/json.h"
 #include "http_client.h"
+#include "processes.h"
 
 extern char** environ;
 
@@ -27,36 +28,11 @@ namespace {
 
 constexpr std::string_view password = "a password for the bench";
 
-std::string read_file(const std::string& path) {
-  std::ifstream file(path);
-  std::ostringstream text;
-  text << file.rdbuf();
-  return text.str();
-}
-
-// Fields of /proc/<pid>/stat after the name; field 3 of proc(5) is the first.
-std::vector<std::string> stat_fields(pid_t pid) {
-  std::string text = read_file(fmt::format("/proc/{}/stat", pid));
-  std::istringstream rest(text.substr(text.rfind(')') + 1));
-  std::vector<std::string> fields;
-  for (std::string field; rest >> field;) fields.push_back(field);
-  return fields;
-}
-
-std::vector<pid_t> with_children(pid_t pid) {
-  std::vector<pid_t> pids = {pid};
-  for (const auto& task : std::filesystem::directory_iterator(fmt::format("/proc/{}/task", pid))) {
-    std::istringstream children(read_file(task.path() / "children"));
-    for (pid_t child; children >> child;) pids.push_back(child);
-  }
-  return pids;
-}
-
 }  // namespace
 
 ServerProcess::ServerProcess(const std::string& program, const std::string& preload,
-                             const std::string& data_directory)
-    : directory_(data_directory), counter_path_(data_directory + ".fsyncs") {
+                             const std::string& data_directory, Database& database)
+    : database_(database), directory_(data_directory), counter_path_(data_directory + ".fsyncs") {
   std::filesystem::remove_all(directory_);
   std::ofstream(counter_path_) << std::string(16, '\0');
   // The first start makes schema and owner; the second is the one that is measured.
@@ -76,6 +52,7 @@ void ServerProcess::start(const std::string& program, const std::string& preload
   std::vector<std::string> environment = {
       "LD_PRELOAD=" + preload, "BENCH_FSYNC_FILE=" + counter_path_,
       "DAGY_OWNER_PASSWORD=" + std::string(password), "DAGY_RATE_LIMIT_PER_MINUTE=0"};
+  if (!database_.url().empty()) environment.push_back("DAGY_DATABASE_URL=" + database_.url());
   std::vector<std::string> arguments = {program, "serve", "--data-dir", directory_, "--port", "0"};
   std::vector<char*> argv, envp;
   for (std::string& each : arguments) argv.push_back(each.data());
@@ -124,13 +101,12 @@ void ServerProcess::log_in() {
 }
 
 double ServerProcess::cpu_seconds() const {
-  double ticks = 0;
+  double seconds = 0;
   for (pid_t pid : with_children(pid_)) {
-    std::vector<std::string> fields = stat_fields(pid);
-    // utime, stime, cutime, cstime; the children of the server itself are counted alive.
-    for (std::size_t i = 11; i < (pid == pid_ ? 13u : 15u); ++i) ticks += std::stod(fields[i]);
+    seconds += own_cpu_seconds(pid);
+    if (pid != pid_) seconds += ended_children_cpu_seconds(pid);  // its own are counted alive
   }
-  return ticks / double(sysconf(_SC_CLK_TCK));
+  return seconds;
 }
 
 std::uint64_t ServerProcess::fsyncs() const {
@@ -148,13 +124,28 @@ void ServerProcess::slow_syncs(std::chrono::milliseconds by) {
 }
 
 double ServerProcess::memory_mb() const {
-  double kib = 0;
-  for (pid_t pid : with_children(pid_)) {
-    std::string status = read_file(fmt::format("/proc/{}/status", pid));
-    std::size_t at = status.find("VmRSS:");
-    if (at != std::string::npos) kib += std::atof(status.c_str() + at + 6);
+  double mb = 0;
+  for (pid_t pid : with_children(pid_)) mb += resident_mb(pid);
+  return mb;
+}
+
+double ServerProcess::disk_sync_ms() const {
+  std::string path = directory_ + ".disk";
+  int file = open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+  CHECK(file >= 0);
+  base::SystemClock clock;
+  std::vector<double> times;
+  std::string page(4096, 'x');
+  for (int i = 0; i < 200; ++i) {
+    base::SteadyTime begin = clock.steady();
+    CHECK(pwrite(file, page.data(), page.size(), 0) == ssize_t(page.size()));
+    CHECK(fdatasync(file) == 0);
+    times.push_back(std::chrono::duration<double, std::milli>(clock.steady() - begin).count());
   }
-  return kib / 1024;
+  close(file);
+  std::filesystem::remove(path);
+  std::sort(times.begin(), times.end());
+  return times[times.size() / 2];
 }
 
 }  // namespace bench

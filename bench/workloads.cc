@@ -2,17 +2,15 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
-
-#include "base/check.h"
-#include "base/clock.h"
-#include "http_client.h"
+#include "runs.h"
 
 namespace bench {
 
 namespace {
 
-constexpr std::string_view noop = R"("type":"noop")";
+constexpr int one_by_one = 2000;
+constexpr int side_by_side = 60'000;
+constexpr int width = 64;
 constexpr std::string_view process = R"("type":"shell","config":{"command":["/bin/true"]})";
 
 /// fib(10) in Python, started in one of its ways.
@@ -22,143 +20,110 @@ std::string python(std::string_view start) {
   return fmt::format(R"("type":"python","config":{{"code":"{}","start":"{}"}})", code, start);
 }
 
-// A flow of `count` tasks, one after another or all side by side.
-std::string flow(std::string_view name, int count, std::string_view task, bool chain) {
-  std::string tasks;
-  for (int i = 0; i < count; ++i) {
-    if (i > 0) tasks += ',';
-    tasks += fmt::format(R"({{"id":"t{}",{})", i, task);
-    if (chain && i > 0) tasks += fmt::format(R"(,"depends_on":["t{}"])", i - 1);
-    tasks += '}';
-  }
-  return fmt::format(R"({{"flow_spec":{{"name":"{}","max_parallel":10000,"tasks":[{}]}}}})", name,
-                     tasks);
-}
-
-struct Cost {
-  double seconds;
-  double cpu_ms_a_run;
-  double fsyncs_a_run;
-};
-
-class Bench {
+class Workloads {
  public:
-  explicit Bench(ServerProcess& server) : server_(server) {}
-
-  void add_flow(std::string_view name, int count, std::string_view task, bool chain) {
-    Answer answer = Connection(server_.port())
-                        .exchange(make_request("POST", "/flows", server_.token(),
-                                               flow(name, count, task, chain)));
-    CHECK(answer.status == 201);
+  explicit Workloads(ServerProcess& server)
+      : server_(server), runs_(server), goals_(server.database().goals()) {
+    runs_.add_flow("three", 3, noop, true);
+    runs_.add_flow("wide", 1000, noop, false);
+    runs_.add_flow("chain", 40, noop, true);
+    runs_.add_flow("processes", 40, process, true);
+    for (std::string_view start : {"fork", "worker", "spawn"})
+      runs_.add_flow(start, 40, python(start), true);
   }
 
-  std::string request(std::string_view name) {
-    return make_request("POST", "/runs", server_.token(),
-                        fmt::format(R"({{"flow_name":"{}","wait_seconds":60}})", name));
-  }
-
-  /// Milliseconds of each of `count` runs, one at a time.
-  std::vector<double> one_at_a_time(std::string_view name, int count) {
-    Connection connection(server_.port());
-    std::string text = request(name);
-    base::SystemClock clock;
-    std::vector<double> times;
-    for (int i = 0; i < count; ++i) {
-      base::SteadyTime start = clock.steady();
-      CHECK(connection.exchange(text).status == 200);
-      times.push_back(std::chrono::duration<double, std::milli>(clock.steady() - start).count());
-    }
-    std::sort(times.begin(), times.end());
-    return times;
-  }
-
-  template <class Work>
-  Cost cost(int runs, Work work) {
-    double cpu = server_.cpu_seconds();
-    auto fsyncs = double(server_.fsyncs());
-    double seconds = work();
-    return {seconds, (server_.cpu_seconds() - cpu) * 1000 / runs,
-            (double(server_.fsyncs()) - fsyncs) / runs};
-  }
-
-  double at_once(std::string_view name, int count, int width) {
-    return load(server_.port(), request(name), count, width, 200);
+  std::vector<Row> measure() {
+    double idle_mb = server_.memory_mb();
+    rows_.push_back(row("D  an fdatasync of this disk, p50", "{:.2f} ms", server_.disk_sync_ms()));
+    measure_one_by_one();
+    measure_side_by_side();
+    double loaded_mb = server_.memory_mb();
+    measure_shapes();
+    double start_ms = server_.start_seconds() * 1000;
+    rows_.push_back(row("W5 start to first healthy answer", "{:.0f} ms", start_ms, 50));
+    rows_.push_back(row("   memory idle, with spawner", "{:.1f} MB", idle_mb, 25));
+    rows_.push_back(row("   memory after W2", "{:.1f} MB", loaded_mb, 60));
+    rows_.push_back(row("D  an fdatasync at the end, p50", "{:.2f} ms", server_.disk_sync_ms()));
+    return rows_;
   }
 
  private:
+  void measure_one_by_one() {
+    runs_.one_at_a_time("three", 200);  // warm
+    std::vector<double> times;
+    Cost cost = runs_.cost(one_by_one, [&] { times = runs_.one_at_a_time("three", one_by_one); });
+    rows_.push_back(
+        row("W1 3 no-op steps, one at a time, p50", "{:.2f} ms", at(times, 0.5), goals_.w1_ms));
+    rows_.push_back(row("   p99", "{:.2f} ms", at(times, 0.99)));
+    add_cost(cost, 0, goals_.w1_syncs);
+  }
+
+  void measure_side_by_side() {
+    double rate = 0;
+    Cost cost =
+        runs_.cost(side_by_side, [&] { rate = runs_.at_once("three", side_by_side, width); });
+    rows_.push_back(rate_row("W2 the same, 64 at a time", "{:.0f} runs/s", rate, goals_.w2_rate));
+    add_cost(cost, goals_.w2_cpu_ms, goals_.w2_syncs);
+  }
+
+  void add_cost(const Cost& cost, double cpu_goal_ms, double syncs_goal) {
+    double together = cost.server_cpu_ms + cost.database_cpu_ms;
+    rows_.push_back(row("   CPU a run, database included", "{:.3f} ms", together, cpu_goal_ms));
+    bool apart = !server_.database().is_inside();
+    rows_.push_back(row("   of it the server's", "{:.3f} ms", cost.server_cpu_ms));
+    rows_.push_back(apart ? row("   of it the database's", "{:.3f} ms", cost.database_cpu_ms)
+                          : absent_row("   of it the database's"));
+    rows_.push_back(row("   fsyncs a run", "{:.3f}", cost.syncs, syncs_goal));
+  }
+
+  double median(std::string_view flow, int runs) {
+    return at(runs_.one_at_a_time(flow, runs), 0.5);
+  }
+
+  void measure_shapes() {
+    rows_.push_back(
+        row("W3 1000 parallel no-op steps, p50", "{:.1f} ms", median("wide", 50), goals_.w3_ms));
+    rows_.push_back(
+        row("W4 40 sequential no-op steps, p50", "{:.1f} ms", median("chain", 100), goals_.w4_ms));
+    rows_.push_back(row("W4 40 sequential /bin/true, p50", "{:.1f} ms", median("processes", 30),
+                        goals_.w4_processes_ms));
+    measure_python("fork", 30, 100);
+    measure_python("worker", 30, 20);
+    measure_python("spawn", 5, 0);
+  }
+
+  void measure_python(std::string_view start, int runs, double goal_ms) {
+    runs_.one_at_a_time(start, 1);  // loads the code
+    rows_.push_back(row(fmt::format("W4p 40 sequential Python tasks, {}, p50", start), "{:.1f} ms",
+                        median(start, runs), goal_ms));
+  }
+
   ServerProcess& server_;
+  Runs runs_;
+  Goals goals_;
+  std::vector<Row> rows_;
 };
-
-double at(const std::vector<double>& sorted, double part) {
-  return sorted[static_cast<std::size_t>(part * double(sorted.size() - 1))];
-}
-
-Row python_row(Bench& bench, std::string_view start, int runs, double goal_ms) {
-  bench.one_at_a_time(start, 1);  // loads the code
-  double measured = at(bench.one_at_a_time(start, runs), 0.5);
-  return {fmt::format("W4p 40 sequential Python tasks, {}, p50", start),
-          fmt::format("{:.1f} ms", measured), goal_ms == 0 ? "" : fmt::format("{:.0f} ms", goal_ms),
-          goal_ms == 0 ? 0 : measured / goal_ms};
-}
 
 }  // namespace
 
+Row row(std::string work, std::string_view format, double measured, double goal) {
+  auto text = [&](double number) { return fmt::format(fmt::runtime(format), number); };
+  if (goal == 0) return {std::move(work), text(measured)};
+  return {std::move(work), text(measured), text(goal), measured / goal};
+}
+
+Row rate_row(std::string work, std::string_view format, double measured, double goal) {
+  Row made = row(std::move(work), format, measured, goal);
+  if (goal != 0) made.ratio = goal / measured;
+  return made;
+}
+
+Row absent_row(std::string work) {
+  return {std::move(work), "-"};
+}
+
 std::vector<Row> run_all(ServerProcess& server) {
-  Bench bench(server);
-  bench.add_flow("three", 3, noop, true);
-  bench.add_flow("wide", 1000, noop, false);
-  bench.add_flow("chain", 40, noop, true);
-  bench.add_flow("processes", 40, process, true);
-  for (std::string_view start : {"fork", "worker", "spawn"})
-    bench.add_flow(start, 40, python(start), true);
-  std::vector<Row> rows;
-  double idle_mb = server.memory_mb();
-
-  bench.one_at_a_time("three", 200);  // warm
-  std::vector<double> times;
-  constexpr int sequential = 2000;
-  Cost one = bench.cost(sequential, [&] {
-    times = bench.one_at_a_time("three", sequential);
-    return 0.0;
-  });
-  rows.push_back({"W1 3 no-op steps, one at a time, p50", fmt::format("{:.2f} ms", at(times, 0.5)),
-                  "0.8 ms", at(times, 0.5) / 0.8});
-  rows.push_back({"   p99", fmt::format("{:.2f} ms", at(times, 0.99)), "", 0});
-  rows.push_back({"   CPU a run", fmt::format("{:.3f} ms", one.cpu_ms_a_run), "", 0});
-  rows.push_back(
-      {"   fsyncs a run", fmt::format("{:.2f}", one.fsyncs_a_run), "4", one.fsyncs_a_run / 4});
-
-  constexpr int parallel = 60'000;
-  Cost many = bench.cost(parallel, [&] { return bench.at_once("three", parallel, 64); });
-  double rate = parallel / many.seconds;
-  rows.push_back({"W2 the same, 64 at a time", fmt::format("{:.0f} runs/s", rate), "15000 runs/s",
-                  15000 / rate});
-  rows.push_back({"   CPU a run", fmt::format("{:.3f} ms", many.cpu_ms_a_run), "0.10 ms",
-                  many.cpu_ms_a_run / 0.10});
-  rows.push_back({"   fsyncs a run", fmt::format("{:.3f}", many.fsyncs_a_run), "0.1",
-                  many.fsyncs_a_run / 0.1});
-  double loaded_mb = server.memory_mb();
-
-  double wide = at(bench.one_at_a_time("wide", 50), 0.5);
-  rows.push_back(
-      {"W3 1000 parallel no-op steps, p50", fmt::format("{:.1f} ms", wide), "8 ms", wide / 8});
-  double chain = at(bench.one_at_a_time("chain", 100), 0.5);
-  rows.push_back(
-      {"W4 40 sequential no-op steps, p50", fmt::format("{:.1f} ms", chain), "6 ms", chain / 6});
-  double processes = at(bench.one_at_a_time("processes", 30), 0.5);
-  rows.push_back({"W4 40 sequential /bin/true, p50", fmt::format("{:.1f} ms", processes), "35 ms",
-                  processes / 35});
-  rows.push_back(python_row(bench, "fork", 30, 100));
-  rows.push_back(python_row(bench, "worker", 30, 20));
-  rows.push_back(python_row(bench, "spawn", 5, 0));
-  double start_ms = server.start_seconds() * 1000;
-  rows.push_back({"W5 start to first healthy answer", fmt::format("{:.0f} ms", start_ms), "50 ms",
-                  start_ms / 50});
-  rows.push_back(
-      {"   memory idle, with spawner", fmt::format("{:.1f} MB", idle_mb), "25 MB", idle_mb / 25});
-  rows.push_back(
-      {"   memory after W2", fmt::format("{:.1f} MB", loaded_mb), "60 MB", loaded_mb / 60});
-  return rows;
+  return Workloads(server).measure();
 }
 
 }  // namespace bench

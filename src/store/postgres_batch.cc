@@ -85,8 +85,8 @@ class BatchWriter {
 
   void send_fence() {
     send(
-        "SELECT 1 / COUNT(*) FROM (SELECT 1 FROM nodes WHERE node_id = ?1 AND generation = ?2 "
-        "FOR KEY SHARE) AS fence",
+        "SELECT 1 / COALESCE((SELECT 1 FROM nodes WHERE node_id = ?1 AND generation = ?2 FOR KEY "
+        "SHARE), 0)",
         {Bind(fence_.node), Bind(fence_.generation)}, Expected::fence);
   }
 
@@ -125,7 +125,7 @@ class BatchWriter {
     TRY(connection_.flush());
     while (expected_.size() > 1) TRY(receive());
     PostgresResult result = TRY(receive());
-    for (int row = 0; row < PQntuples(result.get()); ++row) each(PostgresRow(result.get(), row));
+    for (int row = 0; row < pq().ntuples(result.get()); ++row) each(PostgresRow(result.get(), row));
     return {};
   }
 
@@ -282,19 +282,17 @@ class BatchWriter {
     values = ends.take();
     values.emplace_back(Bind(count));
     send(
-        "WITH ended AS (SELECT * FROM unnest(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) AS ended "
-        "(run_id, status, started_at, finished_at, failure, chunks, tasks, fingerprint, "
-        "failed_task)), gone AS (DELETE FROM run_live USING ended WHERE run_live.run_id = "
-        "ended.run_id RETURNING run_live.*), moved AS (INSERT INTO run (run_id, org_id, "
-        "flow_name, flow_version, status, trigger_type, parameters, created_by, created_at, "
-        "priority, concurrency_key, parent_run, parent_task, depth, rerun_of, started_at, "
-        "finished_at, failure, chunks, tasks, fingerprint, failed_task) SELECT gone.run_id, "
-        "org_id, flow_name, flow_version, ended.status, trigger_type, parameters, created_by, "
+        "WITH gone AS (DELETE FROM run_live USING unnest(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) AS "
+        "ended (run_id, status, started_at, finished_at, failure, chunks, tasks, fingerprint, "
+        "failed_task) WHERE run_live.run_id = ended.run_id RETURNING run_live.run_id, org_id, "
+        "flow_name, flow_version, ended.status, trigger_type, parameters, created_by, created_at, "
+        "priority, concurrency_key, parent_run, parent_task, depth, rerun_of, ended.started_at, "
+        "finished_at, failure, chunks, tasks, fingerprint, failed_task), moved AS (INSERT INTO run "
+        "(run_id, org_id, flow_name, flow_version, status, trigger_type, parameters, created_by, "
         "created_at, priority, concurrency_key, parent_run, parent_task, depth, rerun_of, "
-        "ended.started_at, ended.finished_at, ended.failure, ended.chunks, ended.tasks, "
-        "ended.fingerprint, ended.failed_task FROM gone JOIN ended ON ended.run_id = gone.run_id "
-        "ORDER BY gone.run_id RETURNING 1) SELECT 1 / (CASE WHEN COUNT(*) = ?10 THEN 1 ELSE 0 "
-        "END) FROM moved",
+        "started_at, finished_at, failure, chunks, tasks, fingerprint, failed_task) SELECT * FROM "
+        "gone ORDER BY run_id RETURNING 1) SELECT 1 / (CASE WHEN COUNT(*) = ?10 THEN 1 ELSE 0 END) "
+        "FROM moved",
         values, Expected::ends);
   }
 

@@ -66,10 +66,11 @@ bool is_readable_type(unsigned type) {
 }
 
 base::Result<> check_columns(const PGresult* result, std::string_view sql) {
-  for (int column = 0; column < PQnfields(result); ++column)
-    if (!is_readable_type(PQftype(result, column)))
+  for (int column = 0; column < pq().nfields(result); ++column)
+    if (!is_readable_type(pq().ftype(result, column)))
       return base::internal_error(fmt::format("column {} has type {}, which is not read, in {}",
-                                              column, PQftype(result, column), sql.substr(0, 200)));
+                                              column, pq().ftype(result, column),
+                                              sql.substr(0, 200)));
   return {};
 }
 
@@ -98,11 +99,12 @@ std::string postgres_dialect(std::string_view sql) {
 }
 
 base::Result<> check_postgres_url(const std::string& url) {
+  TRY(load_libpq());
   char* ignored = nullptr;  // its text may repeat the URL
-  PQconninfoOption* options = PQconninfoParse(url.c_str(), &ignored);
+  PQconninfoOption* options = pq().conninfo_parse(url.c_str(), &ignored);
   bool readable = options != nullptr;
-  PQconninfoFree(options);
-  PQfreemem(ignored);
+  pq().conninfo_free(options);
+  pq().freemem(ignored);
   if (!readable) return base::invalid("DAGY_DATABASE_URL is not a connection URI of PostgreSQL");
   return {};
 }
@@ -123,18 +125,18 @@ base::Result<std::unique_ptr<PostgresConnection>> PostgresConnection::open(const
   const char* values[] = {url.c_str(),         "UTF8", "dagy", connect_timeout.c_str(), "10", "5",
                           tcp_timeout.c_str(), nullptr};
   std::unique_ptr<PostgresConnection> connection(
-      new PostgresConnection(PQconnectdbParams(keywords, values, /*expand_dbname=*/1)));
-  if (PQstatus(connection->connection_) != CONNECTION_OK)
+      new PostgresConnection(pq().connectdb_params(keywords, values, /*expand_dbname=*/1)));
+  if (pq().status(connection->connection_) != CONNECTION_OK)
     return base::unavailable(
-        fmt::format("database: {}", first_line(PQerrorMessage(connection->connection_))));
+        fmt::format("database: {}", first_line(pq().error_message(connection->connection_))));
   TRY(connection->configure(use));
   return connection;
 }
 
 base::Result<> PostgresConnection::configure(PostgresUse use) {
-  PQsetNoticeProcessor(
+  pq().set_notice_processor(
       connection_, [](void*, const char*) {}, nullptr);
-  if (PQsetnonblocking(connection_, 1) != 0 || PQenterPipelineMode(connection_) != 1)
+  if (pq().setnonblocking(connection_, 1) != 0 || pq().enter_pipeline_mode(connection_) != 1)
     return lose("it has no pipeline mode");
   auto set = [this](std::string_view name, std::string_view value) {
     enqueue(fmt::format("SET {} = {}", name, value), {});
@@ -142,8 +144,7 @@ base::Result<> PostgresConnection::configure(PostgresUse use) {
   auto ms = [](auto time) {
     return std::to_string(std::chrono::duration_cast<std::chrono::milliseconds>(time).count());
   };
-  bool has_limits = use != PostgresUse::setup;
-  if (has_limits) {
+  if (use != PostgresUse::setup) {
     silence_ms_ = milliseconds(limits::postgres_silence_max);
     set("statement_timeout", ms(limits::postgres_statement_timeout));
     set("lock_timeout", ms(limits::postgres_lock_timeout));
@@ -155,11 +156,13 @@ base::Result<> PostgresConnection::configure(PostgresUse use) {
   set("tcp_keepalives_count", "3");
   set("synchronous_commit", "on");
   set("jit", "off");
-  if (use == PostgresUse::engine) {
-    // Statistics of live tables that were empty when they were made would have them scanned.
+  if (use != PostgresUse::setup) {
+    // Live tables come and go: statistics from when they were empty would have them scanned, and
+    // only a plain index scan learns to pass over rows that are gone until the next vacuum.
     set("enable_seqscan", "off");
-    set("plan_cache_mode", "force_generic_plan");
+    set("enable_bitmapscan", "off");
   }
+  if (use == PostgresUse::engine) set("plan_cache_mode", "force_generic_plan");
   send_sync();
   TRY(write_out());
   while (!sent_.empty() && sent_.front().what != Pending::sync) TRY(receive_one());
@@ -167,7 +170,7 @@ base::Result<> PostgresConnection::configure(PostgresUse use) {
 }
 
 PostgresConnection::~PostgresConnection() {
-  PQfinish(connection_);
+  pq().finish(connection_);
 }
 
 // ---- statements ----
@@ -183,8 +186,8 @@ const std::string* PostgresConnection::prepare(std::string_view sql,
   auto [found, is_new] = names_.try_emplace(key);
   if (!is_new) return &found->second;
   found->second = fmt::format("s{}", ++statements_made_);
-  if (PQsendPrepare(connection_, found->second.c_str(), postgres_dialect(sql).c_str(),
-                    static_cast<int>(types.size()), types.data()) != 1)
+  if (pq().send_prepare(connection_, found->second.c_str(), postgres_dialect(sql).c_str(),
+                        static_cast<int>(types.size()), types.data()) != 1)
     return nullptr;
   sent_.push_back({Pending::prepare, std::move(key)});
   return &found->second;
@@ -207,10 +210,10 @@ void PostgresConnection::enqueue(std::string_view sql, const std::vector<Postgre
   }
   std::vector<int> formats(values.size(), 1);
   bool sent = name != nullptr &&
-              PQsendQueryPrepared(connection_, name->c_str(), static_cast<int>(values.size()),
-                                  bytes.data(), lengths.data(), formats.data(), 1) == 1;
+              pq().send_query_prepared(connection_, name->c_str(), static_cast<int>(values.size()),
+                                       bytes.data(), lengths.data(), formats.data(), 1) == 1;
   if (!sent) {
-    lose(PQerrorMessage(connection_));
+    lose(pq().error_message(connection_));
     return;
   }
   sent_.push_back({Pending::execute, {}});
@@ -218,23 +221,24 @@ void PostgresConnection::enqueue(std::string_view sql, const std::vector<Postgre
 
 void PostgresConnection::send_sync() {
   if (lost_) return;
-  if (PQpipelineSync(connection_) != 1) {
-    lose(PQerrorMessage(connection_));
+  if (pq().pipeline_sync(connection_) != 1) {
+    lose(pq().error_message(connection_));
     return;
   }
   sent_.push_back({Pending::sync, {}});
 }
 
 base::Result<> PostgresConnection::flush() {
-  if (!lost_ && PQsendFlushRequest(connection_) != 1) return lose(PQerrorMessage(connection_));
+  if (!lost_ && pq().send_flush_request(connection_) != 1)
+    return lose(pq().error_message(connection_));
   return write_out();
 }
 
 base::Result<> PostgresConnection::write_out() {
   while (!lost_) {
-    int left = PQflush(connection_);
+    int left = pq().flush(connection_);
     if (left == 0) return {};
-    if (left < 0) return lose(PQerrorMessage(connection_));
+    if (left < 0) return lose(pq().error_message(connection_));
     TRY(wait(POLLIN | POLLOUT));
   }
   return *failure_;
@@ -242,7 +246,7 @@ base::Result<> PostgresConnection::write_out() {
 
 // In slices, so that the end of a server that stops does not wait for a silent database.
 base::Result<> PostgresConnection::wait(short events) {
-  pollfd descriptor{PQsocket(connection_), events, 0};
+  pollfd descriptor{pq().socket(connection_), events, 0};
   constexpr int slice = milliseconds(limits::postgres_silence_stopping);
   int ready = 0;
   for (int waited = 0; ready == 0 && (silence_ms_ < 0 || waited < silence_ms_); waited += slice) {
@@ -253,22 +257,22 @@ base::Result<> PostgresConnection::wait(short events) {
   }
   if (ready == 0) return lose("no answer for too long");
   if (ready < 0) return lose("poll failed");
-  if ((descriptor.revents & ~POLLOUT) != 0 && PQconsumeInput(connection_) != 1)
-    return lose(PQerrorMessage(connection_));
+  if ((descriptor.revents & ~POLLOUT) != 0 && pq().consume_input(connection_) != 1)
+    return lose(pq().error_message(connection_));
   return {};
 }
 
 // The next result of the connection; null at the end of those of one statement.
 base::Result<PostgresResult> PostgresConnection::next_result() {
   if (lost_) return *failure_;
-  while (PQisBusy(connection_) == 1) TRY(wait(POLLIN));
-  return PostgresResult(PQgetResult(connection_));
+  while (pq().is_busy(connection_) == 1) TRY(wait(POLLIN));
+  return PostgresResult(pq().get_result(connection_));
 }
 
 base::Result<PostgresResult> PostgresConnection::receive() {
   for (; answers_before_ > 0; --answers_before_) {
     PostgresResult result = TRY(receive_one());
-    if (PQntuples(result.get()) == 1) transaction_id_ = PostgresRow(result.get(), 0).text(0);
+    if (pq().ntuples(result.get()) == 1) transaction_id_ = PostgresRow(result.get(), 0).text(0);
   }
   return receive_one();
 }
@@ -284,7 +288,7 @@ base::Result<PostgresResult> PostgresConnection::receive_one() {
     if (sent.what == Pending::sync) continue;
     PostgresResult end = TRY(next_result());
     if (end) return lose("an answer too many");
-    ExecStatusType status = PQresultStatus(result.get());
+    ExecStatusType status = pq().result_status(result.get());
     bool done = status == PGRES_COMMAND_OK || status == PGRES_TUPLES_OK;
     if (sent.what == Pending::prepare) {
       if (!done) names_.erase(sent.statement);
@@ -305,8 +309,8 @@ base::Result<> PostgresConnection::drain() {
     PostgresResult result = TRY(next_result());
     if (!result) return lose("an answer is missing");
     if (sent.what == Pending::sync) continue;
-    bool done = PQresultStatus(result.get()) == PGRES_COMMAND_OK ||
-                PQresultStatus(result.get()) == PGRES_TUPLES_OK;
+    bool done = pq().result_status(result.get()) == PGRES_COMMAND_OK ||
+                pq().result_status(result.get()) == PGRES_TUPLES_OK;
     if (sent.what == Pending::prepare && !done) names_.erase(sent.statement);
     if (TRY(next_result())) return lose("an answer too many");
   }
@@ -325,9 +329,9 @@ base::Error PostgresConnection::lose(std::string_view why) {
 }
 
 base::Error PostgresConnection::fail(const PGresult* result) {
-  const char* state = PQresultErrorField(result, PG_DIAG_SQLSTATE);
-  const char* message = PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
-  if (state == nullptr) return lose(PQresultErrorMessage(result));
+  const char* state = pq().result_error_field(result, PG_DIAG_SQLSTATE);
+  const char* message = pq().result_error_field(result, PG_DIAG_MESSAGE_PRIMARY);
+  if (state == nullptr) return lose(pq().result_error_message(result));
   if (failure_) return *failure_;
   sqlstate_ = state;
   base::ErrorCode code = code_of(sqlstate_);
@@ -370,17 +374,17 @@ base::Result<std::int64_t> PostgresConnection::run(std::string_view sql,
   send(sql, {binds.begin(), binds.end()});
   TRY(flush());
   PostgresResult result = TRY(receive());
-  if (PQresultStatus(result.get()) != PGRES_TUPLES_OK)
-    return std::int64_t{std::atoll(PQcmdTuples(result.get()))};
+  if (pq().result_status(result.get()) != PGRES_TUPLES_OK)
+    return std::int64_t{std::atoll(pq().cmd_tuples(result.get()))};
   if (base::Result<> readable = check_columns(result.get(), sql); !readable) {
     failure_ = readable.error();
     return *failure_;
   }
-  for (int row = 0; each && row < PQntuples(result.get()); ++row)
+  for (int row = 0; each && row < pq().ntuples(result.get()); ++row)
     each(PostgresRow(result.get(), row));
   // Of a statement that returns rows it changed, they are counted.
-  bool changes = std::string_view(PQcmdStatus(result.get())).substr(0, 6) != "SELECT";
-  return changes ? std::int64_t{PQntuples(result.get())} : 0;
+  bool changes = std::string_view(pq().cmd_status(result.get())).substr(0, 6) != "SELECT";
+  return changes ? std::int64_t{pq().ntuples(result.get())} : 0;
 }
 
 base::Result<std::vector<std::string>> PostgresConnection::table_names(std::string_view prefix) {
@@ -414,7 +418,7 @@ PostgresConnection::Commit PostgresConnection::commit() {
   started_ = false;
   if (!failure_) {
     base::Result<PostgresResult> result = receive();
-    if (result && std::string_view(PQcmdStatus(result->get())) == "COMMIT") return Commit::done;
+    if (result && std::string_view(pq().cmd_status(result->get())) == "COMMIT") return Commit::done;
     if (result && !failure_) failure_ = base::internal_error("the transaction was rolled back");
   }
   if (lost_) return Commit::unknown;
@@ -441,10 +445,10 @@ void PostgresConnection::roll_back() {
 bool PostgresConnection::is_usable() {
   if (lost_ || !drain()) return false;
   // Nothing was asked: what has come is a notice, or the server's word that it closes.
-  pollfd descriptor{PQsocket(connection_), POLLIN, 0};
+  pollfd descriptor{pq().socket(connection_), POLLIN, 0};
   if (poll(&descriptor, 1, 0) <= 0) return true;
-  bool open = PQconsumeInput(connection_) == 1 && poll(&descriptor, 1, 0) == 0;
-  if (!open || PQstatus(connection_) != CONNECTION_OK) lose("it was closed");
+  bool open = pq().consume_input(connection_) == 1 && poll(&descriptor, 1, 0) == 0;
+  if (!open || pq().status(connection_) != CONNECTION_OK) lose("it was closed");
   return !lost_;
 }
 
@@ -452,16 +456,16 @@ base::Result<bool> PostgresConnection::wait_for_notification(std::chrono::millis
   if (lost_) return *failure_;
   auto take = [this] {
     bool any = false;
-    while (PGnotify* each = PQnotifies(connection_)) {
-      PQfreemem(each);
+    while (PGnotify* each = pq().notifies(connection_)) {
+      pq().freemem(each);
       any = true;
     }
     return any;
   };
   if (take()) return true;
-  pollfd descriptor{PQsocket(connection_), POLLIN, 0};
+  pollfd descriptor{pq().socket(connection_), POLLIN, 0};
   if (poll(&descriptor, 1, static_cast<int>(limit.count())) <= 0) return false;
-  if (PQconsumeInput(connection_) != 1) return lose(PQerrorMessage(connection_));
+  if (pq().consume_input(connection_) != 1) return lose(pq().error_message(connection_));
   return take();
 }
 
@@ -480,7 +484,7 @@ base::Result<> transact(PostgresConnection& connection,
 // ---- rows ----
 
 bool PostgresRow::is_null(int column) const {
-  return PQgetisnull(result_, row_, column) == 1;
+  return pq().getisnull(result_, row_, column) == 1;
 }
 
 std::int64_t PostgresRow::integer(int column) const {
@@ -488,8 +492,8 @@ std::int64_t PostgresRow::integer(int column) const {
 }
 
 std::string_view PostgresRow::text(int column) const {
-  return {PQgetvalue(result_, row_, column),
-          static_cast<std::size_t>(PQgetlength(result_, row_, column))};
+  return {pq().getvalue(result_, row_, column),
+          static_cast<std::size_t>(pq().getlength(result_, row_, column))};
 }
 
 }  // namespace store

@@ -3,9 +3,7 @@
 // of dialect are in postgres_connection.cc.
 #pragma once
 
-#include <libpq-fe.h>
 #include <atomic>
-
 #include <deque>
 #include <functional>
 #include <memory>
@@ -14,6 +12,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "store/libpq.h"
 #include "store/postgres_value.h"
 #include "store/tx.h"
 
@@ -29,7 +28,7 @@ enum class PostgresUse {
 enum class PostgresIsolation { read_committed, snapshot, serializable };
 
 struct PostgresResultClear {
-  void operator()(PGresult* result) const { PQclear(result); }
+  void operator()(PGresult* result) const { pq().clear(result); }
 };
 using PostgresResult = std::unique_ptr<PGresult, PostgresResultClear>;
 

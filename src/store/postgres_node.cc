@@ -42,12 +42,15 @@ PostgresNode::~PostgresNode() {
 
 base::Result<std::optional<WorkingNode>> PostgresNode::acquire(const NodeIdentity& identity) {
   instance_ = identity.instance;
-  std::unique_ptr<PostgresConnection> connection = TRY(pool_.open(PostgresUse::requests));
+  // The pool's: the first request finds it open.
+  std::unique_ptr<PostgresConnection> connection = TRY(pool_.borrow());
   std::optional<WorkingNode> other;
-  TRY(transact(*connection, [&](Tx& tx) -> base::Result<> {
+  base::Result<> asked = transact(*connection, [&](Tx& tx) -> base::Result<> {
     other = TRY(try_to_work(tx, identity));
     return {};
-  }));
+  });
+  pool_.give_back(std::move(connection));
+  TRY(std::move(asked));
   if (other) return other;
   listening_.reset();
   works_ = true;
