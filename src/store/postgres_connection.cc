@@ -180,8 +180,8 @@ const std::string* PostgresConnection::prepare(std::string_view sql,
   std::string key(sql);
   std::vector<Oid> types;
   for (const PostgresValue& value : values) {
-    types.push_back(value.type());
-    key += fmt::format(" {}", value.type());
+    Oid type = types.emplace_back(value.type());
+    key.append(reinterpret_cast<const char*>(&type), sizeof type);
   }
   auto [found, is_new] = names_.try_emplace(key);
   if (!is_new) return &found->second;
