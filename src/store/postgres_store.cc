@@ -95,7 +95,11 @@ class PostgresStore : public Store {
     base::MutexLock lock(engine_mutex_);
     for (int attempt = 0;; ++attempt) {
       if (attempt > 0) pause(back_off(attempt));
-      TRY(prepare_engine(batch));
+      if (base::Result<> ready = prepare_engine(batch); !ready) {
+        bool again = attempt == 0 && engine_ && engine_->is_lost();
+        if (!again) return ready.error();
+        continue;
+      }
       BatchEnd end = commit_batch(*engine_, batch, node_.fence());
       if (end.commit == Commit::unknown) {
         if (TRY(find_out(batch))) return std::move(end.result);
