@@ -128,8 +128,8 @@ TEST_F(PostgresTest, AUrlThatCannotBeReadIsNotRepeated) {
 }
 
 TEST_F(PostgresTest, SessionsHaveTheirLimits) {
-  for (auto [use, seqscan] :
-       {std::pair{PostgresUse::requests, "on"}, {PostgresUse::engine, "off"}}) {
+  for (auto [use, plans] :
+       {std::pair{PostgresUse::requests, "auto"}, {PostgresUse::engine, "force_generic_plan"}}) {
     auto connection = PostgresConnection::open(database_.url(), use);
     ASSERT_TRUE(connection);
     (*connection)->begin(PostgresIsolation::read_committed);
@@ -146,7 +146,9 @@ TEST_F(PostgresTest, SessionsHaveTheirLimits) {
     EXPECT_EQ(shown("synchronous_commit"), "on");
     EXPECT_EQ(shown("client_encoding"), "UTF8");
     EXPECT_EQ(shown("application_name"), "dagy");
-    EXPECT_EQ(shown("enable_seqscan"), seqscan);
+    EXPECT_EQ(shown("enable_seqscan"), "off");
+    EXPECT_EQ(shown("enable_bitmapscan"), "off");
+    EXPECT_EQ(shown("plan_cache_mode"), plans);
     (*connection)->roll_back();
   }
 }
