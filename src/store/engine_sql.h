@@ -1,4 +1,5 @@
-// The engine's batch in SQL that both databases speak, one statement a row.
+// The engine's rows in SQL that both databases speak; its batch, one statement a row, as SQLite
+// takes it (PostgreSQL's is postgres_batch.h).
 #pragma once
 
 #include "store/engine_rows.h"

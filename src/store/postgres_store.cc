@@ -12,8 +12,7 @@
 #include "store/postgres_batch.h"
 #include "store/postgres_node.h"
 #include "store/postgres_pool.h"
-#include "store/reading.h"
-#include "store/store.h"
+#include "store/sql_store.h"
 
 namespace store {
 
@@ -44,7 +43,7 @@ base::Duration back_off(int attempt) {
   return std::chrono::milliseconds(std::min(1 << std::min(attempt, 10), 100));
 }
 
-class PostgresStore : public Store {
+class PostgresStore : public SqlStore {
  public:
   PostgresStore(PostgresOptions options, base::Clock& clock)
       : clock_(clock),
@@ -113,26 +112,6 @@ class PostgresStore : public Store {
                    (engine_->sqlstate() == "42P01" && attempt == 0);
       if (!again || attempt + 1 >= limits::postgres_attempts_max) return end.error;
     }
-  }
-
-  base::Result<std::vector<base::RunId>> live_runs() override {
-    return reading<std::vector<base::RunId>>(*this, read_live_runs);
-  }
-  base::Result<std::optional<base::RunId>> last_run() override {
-    return reading<std::optional<base::RunId>>(*this, read_last_run);
-  }
-  base::Result<std::optional<Duplicate>> find_key(const IdempotencyRow& key) override {
-    return reading<std::optional<Duplicate>>(*this,
-                                             [&](Tx& tx) { return read_key_holder(tx, key); });
-  }
-  base::Result<std::optional<StoredRun>> load_run(base::RunId id) override {
-    return reading<std::optional<StoredRun>>(*this,
-                                             [&](Tx& tx) { return read_stored_run(tx, id); });
-  }
-  base::Result<std::string> load_spec(const std::string& org_id, const std::string& flow_name,
-                                      const std::string& flow_version) override {
-    return reading<std::string>(
-        *this, [&](Tx& tx) { return read_spec(tx, org_id, flow_name, flow_version); });
   }
 
  private:

@@ -11,7 +11,7 @@
 #include "store/engine_sql.h"
 #include "store/migrations.h"
 #include "store/readers.h"
-#include "store/reading.h"
+#include "store/sql_store.h"
 #include "store/store.h"
 #include "store/writer.h"
 
@@ -21,7 +21,7 @@ namespace limits = base::limits;
 
 namespace {
 
-class SqliteStore : public Store {
+class SqliteStore : public SqlStore {
  public:
   SqliteStore(SqliteOptions options, std::unique_ptr<SqliteConnection> writer, base::Clock& clock)
       : path_(std::move(options.path)),
@@ -76,25 +76,6 @@ class SqliteStore : public Store {
         },
         Priority::engine));
     return result;
-  }
-  base::Result<std::vector<base::RunId>> live_runs() override {
-    return reading<std::vector<base::RunId>>(*this, read_live_runs);
-  }
-  base::Result<std::optional<base::RunId>> last_run() override {
-    return reading<std::optional<base::RunId>>(*this, read_last_run);
-  }
-  base::Result<std::optional<Duplicate>> find_key(const IdempotencyRow& key) override {
-    return reading<std::optional<Duplicate>>(*this,
-                                             [&](Tx& tx) { return read_key_holder(tx, key); });
-  }
-  base::Result<std::optional<StoredRun>> load_run(base::RunId id) override {
-    return reading<std::optional<StoredRun>>(*this,
-                                             [&](Tx& tx) { return read_stored_run(tx, id); });
-  }
-  base::Result<std::string> load_spec(const std::string& org_id, const std::string& flow_name,
-                                      const std::string& flow_version) override {
-    return reading<std::string>(
-        *this, [&](Tx& tx) { return read_spec(tx, org_id, flow_name, flow_version); });
   }
 
  private:
