@@ -179,7 +179,7 @@ struct VersionPage {
 };
 
 FlowStatus status_of(const store::FlowVersionRow& row) {
-  return base::enum_from_name<FlowStatus>(row.status).value_or(FlowStatus::inactive);
+  return row.active ? FlowStatus::active : FlowStatus::inactive;
 }
 
 FlowVersion to_version(const store::FlowVersionRow& row) {
@@ -226,7 +226,7 @@ base::Result<store::FlowVersionRow> read_registration(const Call& call,
 base::Result<Reply> register_flow(const Call& call) {
   auto request = TRY(call.read_body<FlowRequest>());
   store::FlowVersionRow row = TRY(read_registration(call, request));
-  std::string flow_id = base::new_id("flw", row.created_at, call.services.random);
+  std::string flow_id = base::new_id("wf", row.created_at, call.services.random);
   store::AuditRow audit = call.audit("flow.register", "flow", row.flow_name, 201);
   store::RegisteredFlow registered;
   TRY(call.services.store.write([&](store::Tx& tx) -> base::Result<> {
@@ -238,14 +238,14 @@ base::Result<Reply> register_flow(const Call& call) {
     changes.begin_object().member("flow_version", registered.row.flow_version).end_object();
     return store::insert_audit(tx, record);
   }));
-  call.services.plans.registered(row.org_id, row.flow_name);
+  if (registered.created) call.services.plans.changed();
   return json_reply(registered.created ? 201 : 200, to_version(registered.row));
 }
 
 store::FlowFilter to_filter(const FlowQuery& query) {
   store::FlowFilter filter;
   filter.namespace_name = query.namespace_name;
-  if (query.status) filter.status = std::string(base::name_of(*query.status));
+  if (query.status) filter.active = *query.status == FlowStatus::active;
   if (!query.tag) return filter;
   std::size_t colon = query.tag->find(':');
   filter.tag.emplace(query.tag->substr(0, colon), std::nullopt);
@@ -257,7 +257,7 @@ base::Result<Reply> list_flows(const Call& call) {
   auto query = TRY(call.read_query<FlowQuery>());
   std::optional<std::string> before = TRY(read_cursor(call, query.next_token));
   auto limit = static_cast<std::size_t>(query.limit);
-  std::vector<std::pair<std::string, store::FlowVersionRow>> rows;
+  std::vector<store::FlowVersionRow> rows;
   TRY(call.services.store.read([&](store::Tx& tx) -> base::Result<> {
     rows = TRY(store::list_flows(tx, call.identity->org_id, to_filter(query), before, limit + 1));
     return {};
@@ -265,9 +265,9 @@ base::Result<Reply> list_flows(const Call& call) {
   FlowPage page;
   if (rows.size() > limit) {
     rows.resize(limit);
-    page.next_token = make_cursor(call, rows.back().first);
+    page.next_token = make_cursor(call, rows.back().workflow_id);
   }
-  for (const auto& [id, row] : rows)
+  for (const store::FlowVersionRow& row : rows)
     page.items.push_back({row.flow_name,
                           row.flow_version,
                           row.namespace_name,

@@ -110,7 +110,8 @@ base::Result<runtime::CreateRun> make_rerun(const Call& call, base::RunId id,
   const store::LiveRunRow& earlier = detail.row.run;
   if (!detail.row.finished_at)
     return base::conflict("the run has not ended: only a finished run can be repeated");
-  auto plan = TRY(call.services.plans.get(earlier.org_id, earlier.flow_name, earlier.flow_version));
+  auto plan =
+      TRY(call.services.plans.runnable(earlier.org_id, earlier.flow_name, earlier.flow_version));
   std::vector<bool> again = TRY(tasks_from(request.from, *plan));
   runtime::CreateRun message;
   message.run.org_id = earlier.org_id;

@@ -174,8 +174,8 @@ struct Trigger {
 };
 
 base::Result<runtime::CreateRun> new_run(const Call& call, const RunRequest& request) {
-  auto plan =
-      TRY(call.services.plans.get(call.identity->org_id, request.flow_name, request.flow_version));
+  auto plan = TRY(
+      call.services.plans.runnable(call.identity->org_id, request.flow_name, request.flow_version));
   auto given = TRY(base::JsonDocument::parse(request.parameters.text));
   runtime::CreateRun message;
   message.run.org_id = call.identity->org_id;

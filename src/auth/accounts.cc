@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/limits.h"
+#include "store/environments.h"
 
 namespace auth {
 
@@ -61,7 +62,7 @@ base::Result<> insert_organization(store::Tx& tx, Tenancy tenancy, const std::st
                  "VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO NOTHING",
                  {org_id, name, slug, now}));
   if (written == 0) return base::conflict("an organization '" + slug + "' exists");
-  return {};
+  return store::insert_first_environments(tx, org_id, now);
 }
 
 base::Result<std::optional<std::string>> find_organization(store::Tx& tx, const std::string& slug) {

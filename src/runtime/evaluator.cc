@@ -197,7 +197,7 @@ base::Result<StartChild> Evaluator::prepare_child(const AttemptStart& start, Tas
   child.task = context.task;
   child.epoch = start.epoch;
   child.waits = subflow.wait;
-  child.plan = TRY(plans_.get(context.org_id, subflow.flow, subflow.flow_version));
+  child.plan = TRY(plans_.runnable(context.org_id, subflow.flow, subflow.flow_version));
   child.child.org_id = context.org_id;
   child.child.trigger_type = "subflow";
   child.child.created_by = context.created_by;

@@ -149,7 +149,7 @@ TEST(Threads, AnAttemptIsStoppedWhileItsLinesWaitForRoom) {
   Machine machine(directory);
   machine.add_flow("endless", endless);
   AttemptStart start;
-  start.context.plan = *machine.plans.get("org", "endless", std::nullopt);
+  start.context.plan = *machine.plans.runnable("org", "endless", std::nullopt);
   start.epoch = 1;
   for (std::size_t i = 0; i < base::limits::inbox_max; ++i)
     machine.loop.command(WatchRun{base::RunId(i), nullptr, {}});

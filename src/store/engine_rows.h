@@ -34,6 +34,9 @@ struct LiveRunRow {
   model::TaskIndex parent_task = 0;
   int depth = 0;
   std::optional<base::RunId> rerun_of = {};
+  std::string deployment_name = {};  // empty: started by the flow's name
+  std::string environment_id = {};   // empty: none was named
+  std::string execution_mode = {};   // of tasks that name none; empty: the default
 };
 
 /// The unique row behind an Idempotency-Key.

@@ -27,12 +27,14 @@ base::Result<> insert_live(Tx& tx, const LiveRunRow& run) {
   TRY(tx.run(
       "INSERT INTO run_live (run_id, org_id, flow_name, flow_version, status, trigger_type, "
       "parameters, created_by, owner_node, created_at, started_at, priority, "
-      "concurrency_key, parent_run, parent_task, depth, rerun_of) "
-      "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, 0, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)",
+      "concurrency_key, parent_run, parent_task, depth, rerun_of, deployment_name, "
+      "environment_id, execution_mode) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, 0, ?9, ?10, ?11, "
+      "?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19)",
       {number(run.id), run.org_id, run.flow_name, run.flow_version, base::name_of(run.status),
        run.trigger_type, value_text(run.parameters), run.created_by, run.created_at, run.started_at,
        run.priority, run.concurrency_key, optional_number(run.parent), run.parent_task, run.depth,
-       optional_number(run.rerun_of)}));
+       optional_number(run.rerun_of), run.deployment_name, run.environment_id,
+       run.execution_mode}));
   if (run.rerun_of)
     TRY(tx.run("INSERT INTO reruns (rerun_of, run_id) VALUES (?1, ?2)",
                {number(*run.rerun_of), number(run.id)}));
@@ -73,11 +75,12 @@ base::Result<> insert_finished(Tx& tx, const FinishedRunRow& run) {
   std::int64_t written = TRY(
       tx.run("INSERT INTO run (run_id, org_id, flow_name, flow_version, status, trigger_type, "
              "parameters, created_by, created_at, priority, concurrency_key, parent_run, "
-             "parent_task, depth, rerun_of, started_at, finished_at, failure, chunks, tasks, "
-             "fingerprint, failed_task) "
+             "parent_task, depth, rerun_of, deployment_name, environment_id, execution_mode, "
+             "started_at, finished_at, failure, chunks, tasks, fingerprint, failed_task) "
              "SELECT run_id, org_id, flow_name, flow_version, ?2, trigger_type, parameters, "
              "created_by, created_at, priority, concurrency_key, parent_run, parent_task, depth, "
-             "rerun_of, ?3, ?4, ?5, ?6, ?7, ?8, ?9 FROM run_live WHERE run_id = ?1",
+             "rerun_of, deployment_name, environment_id, execution_mode, ?3, ?4, ?5, ?6, ?7, ?8, "
+             "?9 FROM run_live WHERE run_id = ?1",
              {number(run.run), base::name_of(run.status), run.started_at, run.finished_at,
               text_or_null(failure_text(run)), run.task_chunks.size(), run.task_chunks.front(),
               text_or_null(run.fingerprint), text_or_null(run.failed_task)}));
@@ -188,6 +191,9 @@ void read_links(const Row& row, int column, LiveRunRow& run) {
   run.parent_task = static_cast<model::TaskIndex>(row.integer(column + 3));
   run.depth = static_cast<int>(row.integer(column + 4));
   if (!row.is_null(column + 5)) run.rerun_of = RunId(row.integer(column + 5));
+  run.deployment_name = row.string(column + 6);
+  run.environment_id = row.string(column + 7);
+  run.execution_mode = row.string(column + 8);
 }
 
 base::Result<CommitResult> write_batch(Tx& tx, const EngineBatch& batch) {
@@ -255,7 +261,8 @@ base::Result<std::optional<StoredRun>> read_stored_run(Tx& tx, RunId id) {
   TRY(tx.run(
       "SELECT org_id, flow_name, flow_version, status, trigger_type, parameters, "
       "created_by, created_at, started_at, priority, concurrency_key, parent_run, parent_task, "
-      "depth, rerun_of FROM run_live WHERE run_id = ?1",
+      "depth, rerun_of, deployment_name, environment_id, execution_mode FROM run_live WHERE run_id "
+      "= ?1",
       {number(id)}, [&](const Row& row) {
         LiveRunRow& run = stored.emplace().run;
         run.id = id;

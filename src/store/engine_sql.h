@@ -15,8 +15,8 @@ base::Result<std::string> read_spec(Tx& tx, const std::string& org_id, const std
                                     const std::string& flow_version);
 base::Result<> insert_audit(Tx& tx, const AuditRow& row);
 
-/// Six columns from `column` on: priority, concurrency_key, parent_run, parent_task, depth,
-/// rerun_of.
+/// Nine columns from `column` on: priority, concurrency_key, parent_run, parent_task, depth,
+/// rerun_of, deployment_name, environment_id, execution_mode.
 void read_links(const Row& row, int column, LiveRunRow& run);
 
 /// The table that holds the idempotency keys of a UTC day: "idempotency_20261122".

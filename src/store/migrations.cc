@@ -110,9 +110,56 @@ CREATE TABLE objects (sha256 TEXT PRIMARY KEY, put_at BIGINT NOT NULL, data BLOB
 CREATE INDEX objects_age ON objects (put_at);
 )sql";
 
+// Organizations that exist get the environments that new ones begin with (store/environments.h);
+// SQL makes no random ids, so theirs follow from the organization's.
+constexpr std::string_view deployments = R"sql(
+CREATE TABLE environments (
+  environment_id TEXT PRIMARY KEY, org_id TEXT NOT NULL, slug TEXT NOT NULL, name TEXT NOT NULL,
+  description TEXT NOT NULL DEFAULT '', color TEXT NOT NULL DEFAULT '', position BIGINT NOT NULL,
+  is_protected INTEGER NOT NULL DEFAULT 0, created_at BIGINT NOT NULL, updated_at BIGINT NOT NULL,
+  UNIQUE (org_id, slug));
+INSERT INTO environments (environment_id, org_id, slug, name, position, created_at, updated_at)
+  SELECT 'env_' || substr(org_id, 5, 25) || '1', org_id, 'dev', 'Development', 1, created_at,
+  created_at FROM organizations;
+INSERT INTO environments (environment_id, org_id, slug, name, position, created_at, updated_at)
+  SELECT 'env_' || substr(org_id, 5, 25) || '2', org_id, 'staging', 'Staging', 2, created_at,
+  created_at FROM organizations;
+INSERT INTO environments (environment_id, org_id, slug, name, position, created_at, updated_at)
+  SELECT 'env_' || substr(org_id, 5, 25) || '3', org_id, 'prod', 'Production', 3, created_at,
+  created_at FROM organizations;
+CREATE TABLE deployments (
+  deployment_id TEXT PRIMARY KEY, org_id TEXT NOT NULL, environment_id TEXT NOT NULL,
+  deployment_name TEXT NOT NULL, flow_name TEXT NOT NULL, flow_version TEXT NOT NULL,
+  previous_flow_version TEXT, execution_mode TEXT NOT NULL, parameters TEXT NOT NULL,
+  tags TEXT NOT NULL, created_by TEXT NOT NULL, created_at BIGINT NOT NULL,
+  updated_at BIGINT NOT NULL, UNIQUE (org_id, environment_id, deployment_name));
+CREATE INDEX deployments_org ON deployments (org_id, deployment_id);
+CREATE INDEX deployments_flow ON deployments (org_id, flow_name, flow_version);
+UPDATE flows SET flow_id = 'wf_' || substr(flow_id, 5);
+ALTER TABLE flows ADD COLUMN status TEXT NOT NULL DEFAULT 'active';
+ALTER TABLE flows ADD COLUMN description TEXT NOT NULL DEFAULT '';
+ALTER TABLE flows ADD COLUMN updated_at BIGINT NOT NULL DEFAULT 0;
+UPDATE flows SET updated_at = created_at;
+CREATE UNIQUE INDEX flows_id ON flows (flow_id);
+ALTER TABLE flow_versions ADD COLUMN artifact_uri TEXT;
+ALTER TABLE run_live ADD COLUMN deployment_name TEXT NOT NULL DEFAULT '';
+ALTER TABLE run_live ADD COLUMN environment_id TEXT NOT NULL DEFAULT '';
+ALTER TABLE run_live ADD COLUMN execution_mode TEXT NOT NULL DEFAULT '';
+ALTER TABLE run ADD COLUMN deployment_name TEXT NOT NULL DEFAULT '';
+ALTER TABLE run ADD COLUMN environment_id TEXT NOT NULL DEFAULT '';
+ALTER TABLE run ADD COLUMN execution_mode TEXT NOT NULL DEFAULT '';
+CREATE INDEX run_deployment ON run (org_id, deployment_name, run_id) WHERE deployment_name <> '';
+CREATE TABLE api_keys (
+  key_id TEXT PRIMARY KEY, org_id TEXT NOT NULL, user_id TEXT NOT NULL, name TEXT NOT NULL,
+  key_hash TEXT NOT NULL UNIQUE, key_prefix TEXT NOT NULL, scopes TEXT NOT NULL,
+  created_at BIGINT NOT NULL, expires_at BIGINT, last_used_at BIGINT);
+CREATE INDEX api_keys_org ON api_keys (org_id, key_id);
+)sql";
+
 constexpr auto all = std::to_array<Migration>({{1, "first schema", first_schema},
                                                {2, "whole engine", whole_engine},
-                                               {3, "several nodes", several_nodes}});
+                                               {3, "several nodes", several_nodes},
+                                               {4, "deployments", deployments}});
 
 base::Result<> run_script(Tx& tx, std::string_view script) {
   while (!script.empty()) {

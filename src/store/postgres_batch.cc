@@ -157,8 +157,8 @@ class BatchWriter {
   // ---- rows ----
 
   void send_created() {
-    PostgresColumns columns({int8, text, text, text, text, text, text, text, int8, int8, int8, int8,
-                             text, int8, int8, int8, int8});
+    PostgresColumns columns({int8, text, text, text, text, text, text, text, int8, int8,
+                             int8, int8, text, int8, int8, int8, int8, text, text, text});
     PostgresColumns reruns({int8, int8});
     for (const auto& [run, key] : batch_.created) {
       if (is_dropped(run.id)) continue;
@@ -168,14 +168,16 @@ class BatchWriter {
       columns.row(number(run.id), run.org_id, run.flow_name, run.flow_version,
                   base::name_of(run.status), run.trigger_type, value_text(run.parameters),
                   run.created_by, fence_.node, run.created_at, run.started_at, run.priority,
-                  run.concurrency_key, parent, run.parent_task, run.depth, rerun_of);
+                  run.concurrency_key, parent, run.parent_task, run.depth, rerun_of,
+                  run.deployment_name, run.environment_id, run.execution_mode);
       if (rerun_of) reruns.row(*rerun_of, number(run.id));
     }
     send_rows(
         "INSERT INTO run_live (run_id, org_id, flow_name, flow_version, status, "
         "trigger_type, parameters, created_by, owner_node, created_at, started_at, priority, "
-        "concurrency_key, parent_run, parent_task, depth, rerun_of) SELECT * FROM "
-        "unnest(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)",
+        "concurrency_key, parent_run, parent_task, depth, rerun_of, deployment_name, "
+        "environment_id, execution_mode) SELECT * FROM unnest(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, "
+        "?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20)",
         columns);
     send_rows("INSERT INTO reruns (rerun_of, run_id) SELECT * FROM unnest(?1, ?2)", reruns);
   }
@@ -286,11 +288,13 @@ class BatchWriter {
         "ended (run_id, status, started_at, finished_at, failure, chunks, tasks, fingerprint, "
         "failed_task) WHERE run_live.run_id = ended.run_id RETURNING run_live.run_id, org_id, "
         "flow_name, flow_version, ended.status, trigger_type, parameters, created_by, created_at, "
-        "priority, concurrency_key, parent_run, parent_task, depth, rerun_of, ended.started_at, "
+        "priority, concurrency_key, parent_run, parent_task, depth, rerun_of, deployment_name, "
+        "environment_id, execution_mode, ended.started_at, "
         "finished_at, failure, chunks, tasks, fingerprint, failed_task), moved AS (INSERT INTO run "
         "(run_id, org_id, flow_name, flow_version, status, trigger_type, parameters, created_by, "
         "created_at, priority, concurrency_key, parent_run, parent_task, depth, rerun_of, "
-        "started_at, finished_at, failure, chunks, tasks, fingerprint, failed_task) SELECT * FROM "
+        "deployment_name, environment_id, execution_mode, started_at, finished_at, failure, "
+        "chunks, tasks, fingerprint, failed_task) SELECT * FROM "
         "gone ORDER BY run_id RETURNING 1) SELECT 1 / (CASE WHEN COUNT(*) = ?10 THEN 1 ELSE 0 END) "
         "FROM moved",
         values, Expected::ends);

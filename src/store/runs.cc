@@ -19,7 +19,8 @@ std::int64_t number(RunId id) {
 
 constexpr std::string_view shared_columns =
     "run_id, org_id, flow_name, flow_version, status, trigger_type, parameters, created_by, "
-    "created_at, started_at, priority, concurrency_key, parent_run, parent_task, depth, rerun_of";
+    "created_at, started_at, priority, concurrency_key, parent_run, parent_task, depth, rerun_of, "
+    "deployment_name, environment_id, execution_mode";
 
 // What follows the shared columns.
 constexpr std::string_view live_tail = "NULL, NULL";
@@ -51,8 +52,8 @@ RunRow read_run(const Row& row) {
   run.created_at = row.timestamp(8);
   run.started_at = row.optional_timestamp(9);
   read_links(row, 10, run);
-  result.finished_at = row.optional_timestamp(16);
-  result.failure = read_failure(row, 17);
+  result.finished_at = row.optional_timestamp(19);
+  result.failure = read_failure(row, 20);
   return result;
 }
 
@@ -64,12 +65,14 @@ base::Result<> list_from(Tx& tx, std::string_view table, std::string_view tail,
   std::string conditions = "org_id = ?1 AND run_id < ?2 AND run_id >= ?3";
   if (filter.flow_name) conditions += " AND flow_name = ?4";
   if (!filter.flow_name) conditions += " AND ?4 IS NULL";
+  if (filter.deployment_name) conditions += " AND deployment_name <> '' AND deployment_name = ?6";
+  if (!filter.deployment_name) conditions += " AND ?6 IS NULL";
   if (filter.status) conditions += fmt::format(" AND status = '{}'", base::name_of(*filter.status));
   std::int64_t below = before ? number(*before) : INT64_MAX;
   std::int64_t from = filter.since ? first_id_at(*filter.since) : 0;
   TRY(tx.run(fmt::format("SELECT {}, {} FROM {} WHERE {} ORDER BY run_id DESC LIMIT ?5",
                          shared_columns, tail, table, conditions),
-             {org_id, below, from, filter.flow_name, limit},
+             {org_id, below, from, filter.flow_name, limit, filter.deployment_name},
              [&](const Row& row) { rows.push_back(read_run(row)); }));
   return {};
 }

@@ -29,6 +29,7 @@ struct RunFilter {
   std::optional<std::string> flow_name;
   std::optional<model::RunStatus> status;
   std::optional<base::Timestamp> since;  // created at or after
+  std::optional<std::string> deployment_name = {};
 };
 
 /// The smallest id that a run created at `t` can have.
