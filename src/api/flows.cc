@@ -1,14 +1,14 @@
 // Flows: registering versions and reading them.
-#include <array>
-
+#include "store/flows.h"
 #include "api/cursor.h"
+#include "api/deployment_view.h"
+#include "api/flow_view.h"
 #include "api/paging.h"
 #include "api/routes.h"
 #include "base/ids.h"
 #include "base/limits.h"
 #include "model/flow_spec.h"
 #include "store/engine_sql.h"
-#include "store/flows.h"
 
 namespace api {
 
@@ -18,116 +18,71 @@ namespace limits = base::limits;
 
 namespace {
 
-enum class FlowStatus { active, inactive };
-std::span<const base::EnumName> enum_names(FlowStatus) {
-  static constexpr std::array<base::EnumName, 2> names{
-      {{int(FlowStatus::active), "ACTIVE"}, {int(FlowStatus::inactive), "INACTIVE"}}};
-  return names;
-}
-
-/// A FlowSpec in the OpenAPI document; its own reader checks far more than its fields.
-struct SpecDocument {
-  std::string text = "{}";
-};
-
-}  // namespace
-}  // namespace api
-
-template <>
-struct base::FieldTypeOf<api::SpecDocument> {
-  static void read(JsonView from, void* to, const Limits&, const Path& path, FieldErrors& errors) {
-    if (detail::expect_type(from, JsonType::object, path, errors))
-      static_cast<api::SpecDocument*>(to)->text = from.raw();
-  }
-  static void write(JsonWriter& to, const void* from) {
-    to.raw(static_cast<const api::SpecDocument*>(from)->text);
-  }
-  static void schema(JsonWriter& to, const Limits&, SchemaRefs& refs) {
-    detail::ref_schema(to, model::FlowSpec::fields(), refs);
-  }
-  static constexpr FieldType type{read, write, schema};
-};
-
-namespace api {
-
-namespace {
-
 struct FlowRequest {
   SpecDocument flow_spec;
   std::optional<std::string> namespace_name;
   std::optional<std::map<std::string, std::string>> tags;
+  std::optional<std::string> deployment_name;
+  std::optional<model::ExecutionMode> execution_mode;
+  std::optional<std::string> schedule;
+  std::optional<std::string> timezone;
+  static void check(const void* object, const base::Path& path, base::FieldErrors& errors) {
+    const auto& request = *static_cast<const FlowRequest*>(object);
+    constexpr const char* elsewhere = "must be null: POST /flows/{flow_name}/deploy takes it";
+    if (request.schedule) errors.add(path.member("schedule"), elsewhere);
+    if (request.timezone) errors.add(path.member("timezone"), elsewhere);
+    if (request.execution_mode && !request.deployment_name)
+      errors.add(path.member("execution_mode"), "needs a deployment_name: it is the deployment's");
+  }
   static const Fields& fields() {
     using S = FlowRequest;
     static const Fields fields(
         "FlowRequest",
         {field<&S::flow_spec>("flow_spec", "the flow; docs/formats.md").required(),
          field<&S::namespace_name>("namespace", "instead of the spec's").rule(base::name_rule),
-         field<&S::tags>("tags", "instead of the spec's").length(0, 64)});
+         field<&S::tags>("tags", "instead of the spec's").length(0, 64),
+         field<&S::deployment_name>("deployment_name",
+                                    "bind this deployment of the first environment to the version")
+             .rule(base::name_rule),
+         field<&S::execution_mode>("execution_mode", "of that deployment"),
+         field<&S::schedule>("schedule", "null: /flows/{flow_name}/deploy takes it"),
+         field<&S::timezone>("timezone", "null: /flows/{flow_name}/deploy takes it")},
+        check);
     return fields;
   }
 };
 
-struct FlowVersion {
-  std::string flow_name;
-  std::string flow_version;
-  std::string org_id;
-  std::optional<std::string> namespace_name;
-  base::RawJson tags;
-  SpecDocument flow_spec;
-  std::optional<std::string> artifact_uri;
-  FlowStatus status = FlowStatus::active;
-  std::optional<std::string> deployment_name;
-  base::Timestamp created_at;
-  std::string created_by;
+struct DeployRequest {
+  std::string deployment_name;
+  std::optional<std::string> flow_version;
+  std::optional<model::ExecutionMode> execution_mode;
+  std::optional<base::RawJson> parameters;
+  std::optional<std::string> environment_id;
+  std::optional<std::map<std::string, std::string>> tags;
+  std::optional<std::string> schedule;
+  std::optional<std::string> timezone;
+  static void check(const void* object, const base::Path& path, base::FieldErrors& errors) {
+    const auto& request = *static_cast<const DeployRequest*>(object);
+    if (request.schedule) errors.add(path.member("schedule"), "schedules are not there yet");
+    if (request.timezone) errors.add(path.member("timezone"), "schedules are not there yet");
+  }
   static const Fields& fields() {
-    using S = FlowVersion;
+    using S = DeployRequest;
     static const Fields fields(
-        "FlowVersion",
-        {field<&S::flow_name>("flow_name", "").required(),
-         field<&S::flow_version>("flow_version", "").required(),
-         field<&S::org_id>("org_id", "").required(),
-         field<&S::namespace_name>("namespace", "").required(),
-         field<&S::tags>("tags", "labels").required(),
-         field<&S::flow_spec>("flow_spec", "").required(),
-         field<&S::artifact_uri>("artifact_uri", "null: the code is in the spec").required(),
-         field<&S::status>("status", "").required(),
-         field<&S::deployment_name>("deployment_name", "null: none was asked for").required(),
-         field<&S::created_at>("created_at", "").required(),
-         field<&S::created_by>("created_by", "e-mail").required()});
-    return fields;
-  }
-};
-
-struct FlowSummary {
-  std::string flow_name;
-  std::string flow_version;
-  std::optional<std::string> namespace_name;
-  base::RawJson tags;
-  FlowStatus status = FlowStatus::active;
-  base::Timestamp created_at;
-  std::string created_by;
-  static const Fields& fields() {
-    using S = FlowSummary;
-    static const Fields fields(
-        "FlowSummary",
-        {field<&S::flow_name>("flow_name", "").required(),
-         field<&S::flow_version>("flow_version", "the newest").required(),
-         field<&S::namespace_name>("namespace", "").required(),
-         field<&S::tags>("tags", "labels").required(), field<&S::status>("status", "").required(),
-         field<&S::created_at>("created_at", "of that version").required(),
-         field<&S::created_by>("created_by", "e-mail").required()});
-    return fields;
-  }
-};
-
-struct FlowPage {
-  std::vector<FlowSummary> items;
-  std::optional<std::string> next_token;
-  static const Fields& fields() {
-    using S = FlowPage;
-    static const Fields fields("FlowPage",
-                               {field<&S::items>("items", "newest flow first").required(),
-                                field<&S::next_token>("next_token", "null at the end").required()});
+        "DeployRequest",
+        {field<&S::deployment_name>("deployment_name", "made, or given this version")
+             .required()
+             .rule(base::name_rule),
+         field<&S::flow_version>("flow_version", "the newest when absent").rule(base::name_rule),
+         field<&S::execution_mode>("execution_mode",
+                                   "size of tasks that name none; small when absent"),
+         field<&S::parameters>("parameters", "an object: of runs that do not give them"),
+         field<&S::environment_id>("environment_id", "id or slug; the first one when absent")
+             .rule(base::name_rule),
+         field<&S::tags>("tags", "labels").length(0, 64),
+         field<&S::schedule>("schedule", "null: schedules are not there yet"),
+         field<&S::timezone>("timezone", "null: schedules are not there yet")},
+        check);
     return fields;
   }
 };
@@ -149,55 +104,6 @@ struct FlowQuery {
     return fields;
   }
 };
-
-struct VersionSummary {
-  std::string flow_version;
-  FlowStatus status = FlowStatus::active;
-  base::Timestamp created_at;
-  std::string created_by;
-  static const Fields& fields() {
-    using S = VersionSummary;
-    static const Fields fields("VersionSummary",
-                               {field<&S::flow_version>("flow_version", "").required(),
-                                field<&S::status>("status", "").required(),
-                                field<&S::created_at>("created_at", "").required(),
-                                field<&S::created_by>("created_by", "e-mail").required()});
-    return fields;
-  }
-};
-
-struct VersionPage {
-  std::vector<VersionSummary> items;
-  std::optional<std::string> next_token;
-  static const Fields& fields() {
-    using S = VersionPage;
-    static const Fields fields("VersionPage",
-                               {field<&S::items>("items", "newest first").required(),
-                                field<&S::next_token>("next_token", "null at the end").required()});
-    return fields;
-  }
-};
-
-FlowStatus status_of(const store::FlowVersionRow& row) {
-  return row.active ? FlowStatus::active : FlowStatus::inactive;
-}
-
-FlowVersion to_version(const store::FlowVersionRow& row) {
-  FlowVersion version;
-  version.flow_name = row.flow_name;
-  version.flow_version = row.flow_version;
-  version.org_id = row.org_id;
-  version.namespace_name = row.namespace_name;
-  version.tags.text = row.tags;
-  // The stored spec has no version: the label belongs to the row.
-  version.flow_spec.text = "{\"version\":";
-  base::append_json_string(version.flow_spec.text, row.flow_version);
-  version.flow_spec.text += ',' + row.spec.substr(1);
-  version.status = status_of(row);
-  version.created_at = row.created_at;
-  version.created_by = row.created_by;
-  return version;
-}
 
 base::Result<store::FlowVersionRow> read_registration(const Call& call,
                                                       const FlowRequest& request) {
@@ -223,23 +129,84 @@ base::Result<store::FlowVersionRow> read_registration(const Call& call,
   return row;
 }
 
+// The deployment that a registration names, bound to the version.
+base::Result<store::DeploymentRow> upsert(const Call& call, store::Tx& tx,
+                                          const DeploymentOrder& order, const std::string& new_id,
+                                          const store::AuditRow& audit) {
+  auto row = TRY(put_deployment(call, tx, order, new_id));
+  TRY(store::insert_audit(tx, deployment_audit(audit, row)));
+  return row;
+}
+
+base::Result<> record_registration(store::Tx& tx, store::AuditRow audit,
+                                   const store::FlowVersionRow& row) {
+  audit.changes.clear();
+  base::JsonWriter changes(audit.changes);
+  changes.begin_object().member("flow_version", row.flow_version).end_object();
+  return store::insert_audit(tx, audit);
+}
+
 base::Result<Reply> register_flow(const Call& call) {
   auto request = TRY(call.read_body<FlowRequest>());
   store::FlowVersionRow row = TRY(read_registration(call, request));
   std::string flow_id = base::new_id("wf", row.created_at, call.services.random);
+  std::string deployment_id = base::new_id("dep", row.created_at, call.services.random);
   store::AuditRow audit = call.audit("flow.register", "flow", row.flow_name, 201);
+  store::AuditRow deployed =
+      call.audit("flow.deploy", "deployment", request.deployment_name.value_or(""), 201);
   store::RegisteredFlow registered;
+  std::optional<std::string> deployment;
   TRY(call.services.store.write([&](store::Tx& tx) -> base::Result<> {
     registered = TRY(store::register_flow(tx, row, flow_id));
-    if (!registered.created) return {};
-    store::AuditRow record = audit;
-    record.changes.clear();
-    base::JsonWriter changes(record.changes);
-    changes.begin_object().member("flow_version", registered.row.flow_version).end_object();
-    return store::insert_audit(tx, record);
+    if (registered.created) TRY(record_registration(tx, audit, registered.row));
+    if (request.deployment_name) {
+      DeploymentOrder order;
+      order.deployment_name = *request.deployment_name;
+      order.flow_name = registered.row.flow_name;
+      order.flow_version = registered.row.flow_version;
+      order.execution_mode = request.execution_mode;
+      TRY(upsert(call, tx, order, deployment_id, deployed));
+      deployment = request.deployment_name;
+    } else {
+      deployment = TRY(store::deployment_of(tx, row.org_id, registered.row.flow_name,
+                                            registered.row.flow_version));
+    }
+    return {};
   }));
   if (registered.created) call.services.plans.changed();
-  return json_reply(registered.created ? 201 : 200, to_version(registered.row));
+  return json_reply(registered.created ? 201 : 200, view_of(registered.row, deployment));
+}
+
+base::Result<Reply> deploy_flow(const Call& call) {
+  auto request = TRY(call.read_body<DeployRequest>());
+  DeploymentOrder order;
+  order.deployment_name = request.deployment_name;
+  order.flow_name = call.path[0];
+  order.flow_version = request.flow_version;
+  order.execution_mode = request.execution_mode;
+  order.parameters = request.parameters;
+  order.environment_id = request.environment_id;
+  order.tags = request.tags;
+  std::string id = base::new_id("dep", call.services.clock.now(), call.services.random);
+  store::AuditRow audit = call.audit("flow.deploy", "deployment", order.deployment_name, 201);
+  store::DeploymentRow row;
+  TRY(call.services.store.write([&](store::Tx& tx) -> base::Result<> {
+    row = TRY(upsert(call, tx, order, id, audit));
+    return {};
+  }));
+  return deployment_reply(201, view_of(row), DeploymentView::deployed_fields);
+}
+
+base::Result<Reply> delete_version(const Call& call) {
+  store::AuditRow audit = call.audit("flow.delete", "flow", call.path[0], 204);
+  TRY(call.services.store.write([&](store::Tx& tx) -> base::Result<> {
+    const std::string& org_id = call.identity->org_id;
+    auto row = TRY(store::find_flow_version(tx, org_id, call.path[0], call.path[1]));
+    TRY(store::delete_flow_version(tx, org_id, call.path[0], call.path[1]));
+    return record_registration(tx, audit, row);
+  }));
+  call.services.plans.changed();
+  return empty_reply();
 }
 
 store::FlowFilter to_filter(const FlowQuery& query) {
@@ -267,14 +234,7 @@ base::Result<Reply> list_flows(const Call& call) {
     rows.resize(limit);
     page.next_token = make_cursor(call, rows.back().workflow_id);
   }
-  for (const store::FlowVersionRow& row : rows)
-    page.items.push_back({row.flow_name,
-                          row.flow_version,
-                          row.namespace_name,
-                          {row.tags},
-                          status_of(row),
-                          row.created_at,
-                          row.created_by});
+  for (const store::FlowVersionRow& row : rows) page.items.push_back(summary_of(row));
   return json_reply(200, page);
 }
 
@@ -295,18 +255,19 @@ base::Result<Reply> list_versions(const Call& call) {
     rows.resize(limit);
     page.next_token = make_cursor(call, std::to_string(rows.back().serial));
   }
-  for (const store::FlowVersionRow& row : rows)
-    page.items.push_back({row.flow_version, status_of(row), row.created_at, row.created_by});
+  for (const store::FlowVersionRow& row : rows) page.items.push_back(version_summary_of(row));
   return json_reply(200, page);
 }
 
 base::Result<Reply> read_version(const Call& call, const std::optional<std::string>& label) {
   store::FlowVersionRow row;
+  std::optional<std::string> deployment;
   TRY(call.services.store.read([&](store::Tx& tx) -> base::Result<> {
     row = TRY(store::find_flow_version(tx, call.identity->org_id, call.path[0], label));
+    deployment = TRY(store::deployment_of(tx, row.org_id, row.flow_name, row.flow_version));
     return {};
   }));
-  return json_reply(200, to_version(row));
+  return json_reply(200, view_of(row, deployment));
 }
 
 base::Result<Reply> get_latest(const Call& call) {
@@ -318,6 +279,9 @@ base::Result<Reply> get_version(const Call& call) {
 }
 
 }  // namespace
+
+// In flow_backends.cc.
+Route backends_route();
 
 Category flows_category() {
   using model::Permission;
@@ -333,7 +297,9 @@ Category flows_category() {
         .body = FlowRequest::fields,
         .answers = {{201, "Registered", FlowVersion::fields},
                     {200, "The same was registered before", FlowVersion::fields},
-                    {409, "The version exists with another spec"}}},
+                    {409,
+                     "The version exists with another spec, or the deployment is one of "
+                     "another flow"}}},
        {.method = Method::get,
         .path = "/flows",
         .access = Access::need(Permission::flows_read),
@@ -342,6 +308,7 @@ Category flows_category() {
         .handler = list_flows,
         .query = FlowQuery::fields,
         .answers = {{200, "A page of flows", FlowPage::fields}}},
+       backends_route(),
        {.method = Method::get,
         .path = "/flows/{flow_name}/versions",
         .access = Access::need(Permission::flows_read),
@@ -363,7 +330,26 @@ Category flows_category() {
         .name = "getFlowVersion",
         .summary = "One version of a flow",
         .handler = get_version,
-        .answers = {{200, "The version", FlowVersion::fields}, {404, "No such flow or version"}}}}};
+        .answers = {{200, "The version", FlowVersion::fields}, {404, "No such flow or version"}}},
+       {.method = Method::del,
+        .path = "/flows/{flow_name}/versions/{flow_version}",
+        .access = Access::need(Permission::flows_write),
+        .name = "deleteFlowVersion",
+        .summary = "Delete a version; its runs stay, and its label is not given again",
+        .handler = delete_version,
+        .answers = {{204, "Deleted"},
+                    {404, "No such flow or version"},
+                    {409, "A deployment is bound to it"}}},
+       {.method = Method::post,
+        .path = "/flows/{flow_name}/deploy",
+        .access = Access::need(Permission::flows_write),
+        .name = "deployFlow",
+        .summary = "Bind a deployment to a version of the flow; makes it if there is none",
+        .handler = deploy_flow,
+        .body = DeployRequest::fields,
+        .answers = {{201, "Deployed", DeploymentView::deployed_fields},
+                    {404, "No such flow, version or environment"},
+                    {409, "The deployment is one of another flow"}}}}};
 }
 
 }  // namespace api

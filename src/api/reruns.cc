@@ -84,20 +84,7 @@ std::vector<std::pair<model::TaskIndex, model::Value>> reused_outputs(
 base::Result<std::string> merge_parameters(const Call& call, const model::Value& earlier,
                                            const base::RawJson& changed) {
   std::string text = TRY(runtime::text_of(earlier, call.services.objects));
-  auto old = TRY(base::JsonDocument::parse(std::move(text)));
-  auto given = TRY(base::JsonDocument::parse(changed.text));
-  if (!given->root().is_object())
-    return base::invalid("/parameters: must be an object", {{"/parameters", "must be an object"}});
-  std::string merged;
-  base::JsonWriter out(merged);
-  out.begin_object();
-  for (base::JsonView::Member member : old->root().members())
-    if (!given->root().find(member.name.string()))
-      out.key(member.name.string()).raw(member.value.raw());
-  for (base::JsonView::Member member : given->root().members())
-    out.key(member.name.string()).raw(member.value.raw());
-  out.end_object();
-  return merged;
+  return runtime::overlay_parameters(text, changed.text);
 }
 
 base::Result<runtime::CreateRun> make_rerun(const Call& call, base::RunId id,
@@ -119,6 +106,9 @@ base::Result<runtime::CreateRun> make_rerun(const Call& call, base::RunId id,
   message.run.created_by = call.identity->email;
   message.run.priority = earlier.priority;
   message.run.rerun_of = id;
+  message.run.deployment_name = earlier.deployment_name;
+  message.run.environment_id = earlier.environment_id;
+  message.run.execution_mode = earlier.execution_mode;
   std::string parameters = TRY(merge_parameters(call, earlier.parameters, request.parameters));
   auto given = TRY(base::JsonDocument::parse(std::move(parameters)));
   TRY(runtime::prepare_run(message.run, *plan, given->root(), call.services.objects));

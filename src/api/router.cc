@@ -35,23 +35,26 @@ void Router::add(const Route& route) {
   CHECK(added);
 }
 
+const Router::Node* Router::descend(const Node& node, std::string_view rest,
+                                    std::vector<std::string_view>& values) {
+  if (rest.empty() || rest.front() != '/') return node.methods.empty() ? nullptr : &node;
+  std::string_view segment = next_segment(rest);
+  if (auto child = node.children.find(segment); child != node.children.end())
+    if (const Node* found = descend(*child->second, rest, values)) return found;
+  if (!node.parameter || segment.empty()) return nullptr;
+  values.push_back(segment);
+  if (const Node* found = descend(*node.parameter, rest, values)) return found;
+  values.pop_back();
+  return nullptr;
+}
+
 base::Result<Router::Match> Router::find(std::string_view method, std::string_view path) const {
   if (path.starts_with("/app/")) path.remove_prefix(4);
   Match match;
-  const Node* node = &root_;
-  for (std::string_view rest = path; !rest.empty() && rest.front() == '/';) {
-    std::string_view segment = next_segment(rest);
-    auto child = node->children.find(segment);
-    if (child != node->children.end()) {
-      node = child->second.get();
-    } else if (node->parameter && !segment.empty()) {
-      node = node->parameter.get();
-      match.path.push_back(TRY(net::decode_segment(segment)));
-    } else {
-      return base::not_found("no such path");
-    }
-  }
-  if (node->methods.empty()) return base::not_found("no such path");
+  std::vector<std::string_view> values;
+  const Node* node = descend(root_, path, values);
+  if (node == nullptr) return base::not_found("no such path");
+  for (std::string_view value : values) match.path.push_back(TRY(net::decode_segment(value)));
   auto route = node->methods.find(method == "HEAD" ? "GET" : method);
   if (route != node->methods.end()) {
     match.route = route->second;

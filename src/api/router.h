@@ -32,6 +32,10 @@ class Router {
     std::map<std::string_view, const Route*> methods;
   };
   void add(const Route& route);
+  /// The node of the path below `node`, and the values of its parameters, as sent; a segment of a
+  /// route goes before a parameter. Null when there is none.
+  static const Node* descend(const Node& node, std::string_view path,
+                             std::vector<std::string_view>& values);
 
   Node root_;
 };

@@ -8,10 +8,12 @@ namespace api {
 Category authentication_category();
 Category user_category();
 Category flows_category();
+Category deployments_category();
 Category runs_category();
 Category health_category();
 Category account_category();
 Category run_control_category();
+Category workflows_category();
 Category description_category();
 
 }  // namespace api

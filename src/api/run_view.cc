@@ -57,17 +57,20 @@ const Fields& TaskRunView::fields() {
 
 const Fields& RunSummary::fields() {
   using S = RunSummary;
-  static const Fields fields("RunSummary",
-                             {field<&S::run_id>("run_id", "").required(),
-                              field<&S::run_slug>("run_slug", "a label for people").required(),
-                              field<&S::flow_name>("flow_name", "").required(),
-                              field<&S::flow_version>("flow_version", "").required(),
-                              field<&S::status>("status", "").required(),
-                              field<&S::trigger_type>("trigger_type", "what started it").required(),
-                              field<&S::created_by>("created_by", "e-mail").required(),
-                              field<&S::created_at>("created_at", "").required(),
-                              field<&S::started_at>("started_at", "").required(),
-                              field<&S::finished_at>("finished_at", "").required()});
+  static const Fields fields(
+      "RunSummary",
+      {field<&S::run_id>("run_id", "").required(),
+       field<&S::run_slug>("run_slug", "a label for people").required(),
+       field<&S::flow_name>("flow_name", "").required(),
+       field<&S::flow_version>("flow_version", "").required(),
+       field<&S::deployment_name>("deployment_name", "null: started by the flow's name").required(),
+       field<&S::environment_id>("environment_id", "").required(),
+       field<&S::status>("status", "").required(),
+       field<&S::trigger_type>("trigger_type", "what started it").required(),
+       field<&S::created_by>("created_by", "e-mail").required(),
+       field<&S::created_at>("created_at", "").required(),
+       field<&S::started_at>("started_at", "").required(),
+       field<&S::finished_at>("finished_at", "").required()});
   return fields;
 }
 
@@ -81,8 +84,13 @@ const Fields& RunView::fields() {
        field<&S::flow_version>("flow_version", "").required(),
        field<&S::org_id>("org_id", "").required(),
        field<&S::status>("status", "").required(),
+       field<&S::deployment_name>("deployment_name", "null: started by the flow's name").required(),
+       field<&S::environment_id>("environment_id", "null: none was named").required(),
+       field<&S::execution_mode>("execution_mode", "size of tasks that name none").required(),
        field<&S::executor>("executor", "where its tasks run").required(),
        field<&S::trigger_type>("trigger_type", "what started it").required(),
+       field<&S::schedule_id>("schedule_id", "null: no schedule started it").required(),
+       field<&S::sensor_id>("sensor_id", "null: no sensor started it").required(),
        field<&S::priority>("priority", "higher ones start first").required(),
        field<&S::parent_run_id>("parent_run_id", "of a sub-flow: who started it").required(),
        field<&S::rerun_of>("rerun_of", "the run that this one repeats").required(),
@@ -106,6 +114,11 @@ namespace {
 std::optional<FailureView> view_of(const std::optional<model::Failure>& failure) {
   if (!failure) return std::nullopt;
   return FailureView{failure->kind, failure->message};
+}
+
+// Null for a column that is empty.
+std::optional<std::string> named(const std::string& text) {
+  return text.empty() ? std::nullopt : std::optional(text);
 }
 
 // Shows a value where it fits, else what stands for it.
@@ -149,6 +162,9 @@ RunView common_view(const store::LiveRunRow& run, model::RunStatus status,
   view.flow_version = run.flow_version;
   view.org_id = run.org_id;
   view.status = status;
+  view.deployment_name = named(run.deployment_name);
+  view.environment_id = named(run.environment_id);
+  view.execution_mode = model::execution_mode_of(run.execution_mode);
   view.trigger_type = run.trigger_type;
   view.priority = run.priority;
   if (run.parent) view.parent_run_id = to_string(*run.parent);
@@ -200,9 +216,18 @@ TaskRunView task_view(base::RunId run, const engine::TaskRecord& task, std::size
 
 RunSummary summary_of(const store::RunRow& row) {
   const store::LiveRunRow& run = row.run;
-  return {to_string(run.id), base::run_slug(run.id), run.flow_name,  run.flow_version,
-          run.status,        run.trigger_type,       run.created_by, run.created_at,
-          run.started_at,    row.finished_at};
+  return {to_string(run.id),
+          base::run_slug(run.id),
+          run.flow_name,
+          run.flow_version,
+          named(run.deployment_name),
+          named(run.environment_id),
+          run.status,
+          run.trigger_type,
+          run.created_by,
+          run.created_at,
+          run.started_at,
+          row.finished_at};
 }
 
 RunView view_of(const runtime::RunSnapshot& snapshot) {

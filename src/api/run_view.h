@@ -55,6 +55,8 @@ struct RunSummary {
   std::string run_slug;
   std::string flow_name;
   std::string flow_version;
+  std::optional<std::string> deployment_name;
+  std::optional<std::string> environment_id;
   model::RunStatus status{};
   std::string trigger_type;
   std::string created_by;
@@ -71,8 +73,13 @@ struct RunView {
   std::string flow_version;
   std::string org_id;
   model::RunStatus status{};
+  std::optional<std::string> deployment_name;
+  std::optional<std::string> environment_id;
+  model::ExecutionMode execution_mode{};
   std::string executor = "local";
   std::string trigger_type;
+  std::optional<std::string> schedule_id;
+  std::optional<std::string> sensor_id;
   int priority = 0;
   std::optional<std::string> parent_run_id;
   std::optional<std::string> rerun_of;

@@ -9,6 +9,8 @@
 #include "base/ids.h"
 #include "base/limits.h"
 #include "runtime/new_run.h"
+#include "store/deployments.h"
+#include "store/environments.h"
 
 namespace api {
 
@@ -19,25 +21,46 @@ namespace limits = base::limits;
 namespace {
 
 struct RunRequest {
-  std::string flow_name;
+  std::optional<std::string> deployment_name;
+  std::optional<std::string> flow_name;
   std::optional<std::string> flow_version;
+  std::optional<std::string> environment_id;
+  std::optional<model::ExecutionMode> execution_mode;
   base::RawJson parameters = {"{}"};
   int priority = 0;
   int wait_seconds = 0;
+  static void check(const void* object, const base::Path& path, base::FieldErrors& errors) {
+    const auto& request = *static_cast<const RunRequest*>(object);
+    if (request.deployment_name.has_value() == request.flow_name.has_value())
+      errors.add(path.member("deployment_name"), "give either deployment_name or flow_name");
+    if (request.deployment_name && request.flow_version)
+      errors.add(path.member("flow_version"), "is the deployment's: give flow_name instead");
+  }
   static const Fields& fields() {
     using S = RunRequest;
     static const Fields fields(
         "RunRequest",
-        {field<&S::flow_name>("flow_name", "the flow to run").required().rule(base::name_rule),
-         field<&S::flow_version>("flow_version", "the newest when absent").rule(base::name_rule),
-         field<&S::parameters>("parameters", "an object; checked against the flow's"),
+        {field<&S::deployment_name>("deployment_name", "the deployment to run; or flow_name")
+             .rule(base::name_rule),
+         field<&S::flow_name>("flow_name", "the flow to run; or deployment_name")
+             .rule(base::name_rule),
+         field<&S::flow_version>("flow_version", "of flow_name; the newest when absent")
+             .rule(base::name_rule),
+         field<&S::environment_id>("environment_id",
+                                   "id or slug; of a deployment the first one when absent")
+             .rule(base::name_rule),
+         field<&S::execution_mode>("execution_mode",
+                                   "size of tasks that name none; the deployment's when absent"),
+         field<&S::parameters>("parameters",
+                               "an object; checked against the flow's, over the deployment's"),
          field<&S::priority>("priority", "higher ones start first")
              .range(-limits::priority_max, limits::priority_max)
              .defaults_to("0"),
          field<&S::wait_seconds>("wait_seconds",
                                  "answer with the ended run if it ends within this time")
              .range(0, limits::wait_seconds_max)
-             .defaults_to("0")});
+             .defaults_to("0")},
+        check);
     return fields;
   }
 };
@@ -56,17 +79,19 @@ struct RunPage {
 
 struct RunQuery {
   std::optional<std::string> flow_name;
+  std::optional<std::string> deployment_name;
   std::optional<model::RunStatus> status;
   std::optional<base::Timestamp> since;
   int limit = int(limits::page_items_default);
   std::optional<std::string> next_token;
   static const Fields& fields() {
     using S = RunQuery;
-    static const Fields fields("RunQuery",
-                               {field<&S::flow_name>("flow_name", "runs of this flow only"),
-                                field<&S::status>("status", "runs of this status only"),
-                                field<&S::since>("since", "runs created at or after this time"),
-                                limit_field<&S::limit>(), next_token_field<&S::next_token>()});
+    static const Fields fields(
+        "RunQuery", {field<&S::flow_name>("flow_name", "runs of this flow only"),
+                     field<&S::deployment_name>("deployment_name", "runs of this deployment only"),
+                     field<&S::status>("status", "runs of this status only"),
+                     field<&S::since>("since", "runs created at or after this time"),
+                     limit_field<&S::limit>(), next_token_field<&S::next_token>()});
     return fields;
   }
 };
@@ -173,12 +198,33 @@ struct Trigger {
   }
 };
 
-base::Result<runtime::CreateRun> new_run(const Call& call, const RunRequest& request) {
-  auto plan = TRY(
-      call.services.plans.runnable(call.identity->org_id, request.flow_name, request.flow_version));
-  auto given = TRY(base::JsonDocument::parse(request.parameters.text));
+// What the request names: a deployment with what it is bound to, or a flow.
+base::Result<> resolve_target(const Call& call, RunRequest& request, store::LiveRunRow& run) {
+  if (!request.deployment_name && !request.environment_id) return {};
+  return call.services.store.read([&](store::Tx& tx) -> base::Result<> {
+    auto environment = TRY(store::find_environment(tx, run.org_id, request.environment_id));
+    run.environment_id = environment.environment_id;
+    if (!request.deployment_name) return {};
+    auto deployment = TRY(store::find_deployment(tx, run.org_id, environment.environment_id,
+                                                 *request.deployment_name));
+    run.deployment_name = deployment.deployment_name;
+    run.execution_mode = deployment.execution_mode;
+    request.flow_name = deployment.flow_name;
+    request.flow_version = deployment.flow_version;
+    request.parameters.text =
+        TRY(runtime::overlay_parameters(deployment.parameters, request.parameters.text));
+    return {};
+  });
+}
+
+base::Result<runtime::CreateRun> new_run(const Call& call, RunRequest request) {
   runtime::CreateRun message;
   message.run.org_id = call.identity->org_id;
+  TRY(resolve_target(call, request, message.run));
+  if (request.execution_mode) message.run.execution_mode = base::name_of(*request.execution_mode);
+  auto plan = TRY(
+      call.services.plans.runnable(message.run.org_id, *request.flow_name, request.flow_version));
+  auto given = TRY(base::JsonDocument::parse(request.parameters.text));
   message.run.trigger_type = "api";
   message.run.created_by = call.identity->email;
   message.run.priority = request.priority;
@@ -240,7 +286,8 @@ base::Result<Reply> list_runs(const Call& call) {
   std::vector<store::RunRow> rows;
   TRY(call.services.store.read([&](store::Tx& tx) -> base::Result<> {
     rows = TRY(store::list_runs(tx, call.identity->org_id,
-                                {query.flow_name, query.status, query.since}, before, limit + 1));
+                                {query.flow_name, query.status, query.since, query.deployment_name},
+                                before, limit + 1));
     return {};
   }));
   RunPage page;
@@ -295,8 +342,10 @@ Category runs_category() {
             .answers = {{202, "Accepted and durable", RunAccepted::fields},
                         {200, "Ended within wait_seconds, or the run of a repeated Idempotency-Key",
                          RunView::fields},
-                        {404, "No such flow or version"},
-                        {409, "The flow's concurrency_policy is skip and its limit is reached"}},
+                        {404, "No such deployment, environment, flow or version"},
+                        {409,
+                         "Its workflow is paused or archived, or the flow's "
+                         "concurrency_policy is skip and its limit is reached"}},
             .takes_idempotency_key = true},
            {.method = Method::get,
             .path = "/runs",

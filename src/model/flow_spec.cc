@@ -151,6 +151,10 @@ std::span<const base::EnumName> enum_names(ExecutionMode) {
   return names;
 }
 
+ExecutionMode execution_mode_of(std::string_view name) {
+  return base::enum_from_name<ExecutionMode>(name).value_or(ExecutionMode::small);
+}
+
 std::span<const base::EnumName> enum_names(ExecutorName) {
   static constexpr auto names =
       std::to_array<base::EnumName>({{int(ExecutorName::local), "local"}});
@@ -259,8 +263,8 @@ std::vector<base::Field> attempt_fields() {
           .length(0, 100),
       field<&S::timeout_seconds>("timeout_seconds", "limit of one attempt, above 0"),
       field<&S::executor>("executor", "where it runs").defaults_to("\"local\""),
-      field<&S::execution_mode>("execution_mode", "how large its process may become")
-          .defaults_to("\"small\"")};
+      field<&S::execution_mode>("execution_mode",
+                                "how large its process may become; the run's when absent")};
 }
 
 std::vector<base::Field> flow_control_fields() {

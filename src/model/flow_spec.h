@@ -66,6 +66,8 @@ struct CacheSpec {
 /// How large a process may become; the table is in exec/.
 enum class ExecutionMode { nano, micro, small, medium, large, xlarge };
 std::span<const base::EnumName> enum_names(ExecutionMode);
+/// Of a stored name; the default, small, for an empty one.
+ExecutionMode execution_mode_of(std::string_view name);
 
 enum class ExecutorName { local };
 std::span<const base::EnumName> enum_names(ExecutorName);
@@ -97,7 +99,7 @@ struct TaskSpec {
   std::optional<int> max_iterations;
   std::optional<CacheSpec> cache;
   ExecutorName executor = ExecutorName::local;
-  ExecutionMode execution_mode = ExecutionMode::small;
+  std::optional<ExecutionMode> execution_mode;
   bool side_effect = true;
   static const base::Fields& fields();
 };

@@ -56,25 +56,34 @@ void check_parameter(const ParameterSpec& parameter, JsonView value, const Path&
   errors.add(path, "must be one of the values of its enum");
 }
 
+void check_given(const std::vector<ParameterSpec>& declared, JsonView given, const Path& path,
+                 FieldErrors& errors) {
+  if (!base::detail::expect_type(given, base::JsonType::object, path, errors)) return;
+  for (JsonView::Member member : given.members()) {
+    std::string name = member.name.string();
+    auto parameter = std::find_if(declared.begin(), declared.end(),
+                                  [&](const ParameterSpec& each) { return each.name == name; });
+    if (parameter == declared.end()) {
+      errors.add(path.member(name), "there is no such parameter");
+    } else if (!member.value.is_null()) {
+      check_parameter(*parameter, member.value, path.member(name), errors);
+    }
+  }
+}
+
 base::Result<std::string> resolve_parameters(const std::vector<ParameterSpec>& declared,
                                              JsonView given, std::string_view name) {
   FieldErrors errors;
   Path root;
   Path path = root.member(name);
-  if (!base::detail::expect_type(given, base::JsonType::object, path, errors))
-    return std::move(errors).error();
-  for (JsonView::Member member : given.members())
-    if (std::none_of(declared.begin(), declared.end(), [&](const ParameterSpec& parameter) {
-          return member.name.string_equals(parameter.name);
-        }))
-      errors.add(path.member(member.name.string()), "there is no such parameter");
+  check_given(declared, given, path, errors);
+  if (!given.is_object()) return std::move(errors).error();
   std::string resolved;
   base::JsonWriter writer(resolved);
   writer.begin_object();
   for (const ParameterSpec& parameter : declared) {
     std::optional<JsonView> value = given.find(parameter.name);
     if (value && !value->is_null()) {
-      check_parameter(parameter, *value, path.member(parameter.name), errors);
       writer.key(parameter.name).raw(value->raw());
     } else if (parameter.default_value) {
       writer.key(parameter.name).raw(parameter.default_value->text);

@@ -67,7 +67,7 @@ struct PlannedTask {
   double retry_jitter_factor = 0;
   std::optional<std::vector<std::string>> retry_on;
   std::optional<base::Duration> timeout;
-  ExecutionMode execution_mode = ExecutionMode::small;
+  std::optional<ExecutionMode> execution_mode;  // the run's when absent
 
   int priority = 0;
   std::optional<std::uint32_t> concurrency_limit;

@@ -284,7 +284,8 @@ base::Result<nodes::Prepared> Attempts::prepare(Attempt& attempt, TaskValues& va
   if (error) return base::unavailable("cannot create " + context.working_directory);
   nodes::Prepared prepared = TRY(attempt.type->prepare(context));
   exec::ProcessSpec& process = prepared.process;
-  exec::Tier tier = exec::tier_of(attempt.task().execution_mode);
+  exec::Tier tier = exec::tier_of(attempt.task().execution_mode.value_or(
+      model::execution_mode_of(attempt.start.context.execution_mode)));
   bool is_limited = process.memory_bytes_max > 0 && process.memory_bytes_max < tier.memory_bytes;
   if (!is_limited) process.memory_bytes_max = tier.memory_bytes;
   process.cpu_millis_max = static_cast<std::size_t>(tier.cpu_millis);

@@ -205,6 +205,8 @@ base::Result<StartChild> Evaluator::prepare_child(const AttemptStart& start, Tas
   child.child.parent = context.run;
   child.child.parent_task = context.task;
   child.child.depth = context.depth + 1;
+  child.child.environment_id = context.environment_id;
+  child.child.execution_mode = context.execution_mode;
   auto parameters = TRY(base::JsonDocument::parse(subflow.parameters.text));
   TRY(prepare_run(child.child, *child.plan, parameters->root(), objects_));
   return child;

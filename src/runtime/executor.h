@@ -28,6 +28,8 @@ struct TaskContext {
   base::Timestamp created_at;
   int depth = 0;  // of sub-flows
   int run_priority = 0;
+  std::string environment_id;
+  std::string execution_mode;  // of tasks that name none
   model::Value parameters;
   /// Outputs of the plan's `reads`, in that order; null of a task that did not succeed.
   std::vector<model::Value> outputs;

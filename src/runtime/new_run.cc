@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "base/json_writer.h"
 #include "base/limits.h"
 #include "model/cel/program.h"
 #include "model/parameters.h"
@@ -42,6 +43,23 @@ base::Result<> prepare_run(store::LiveRunRow& row, const model::Plan& plan, base
   if (plan.concurrency_limit) row.concurrency_key = TRY(run_key(row, plan, parameters));
   row.parameters = TRY(keep_value(std::move(parameters), objects));
   return {};
+}
+
+base::Result<std::string> overlay_parameters(const std::string& below, const std::string& above) {
+  auto old = TRY(base::JsonDocument::parse(below));
+  auto given = TRY(base::JsonDocument::parse(above));
+  if (!given->root().is_object())
+    return base::invalid("/parameters: must be an object", {{"/parameters", "must be an object"}});
+  std::string merged;
+  base::JsonWriter out(merged);
+  out.begin_object();
+  for (base::JsonView::Member member : old->root().members())
+    if (!given->root().find(member.name.string()))
+      out.key(member.name.string()).raw(member.value.raw());
+  for (base::JsonView::Member member : given->root().members())
+    out.key(member.name.string()).raw(member.value.raw());
+  out.end_object();
+  return merged;
 }
 
 base::Result<model::Value> keep_value(std::string json, store::Objects& objects) {

@@ -17,6 +17,10 @@ namespace runtime {
 base::Result<> prepare_run(store::LiveRunRow& row, const model::Plan& plan, base::JsonView given,
                            store::Objects& objects);
 
+/// The object `below` with the members of `above` over its own. Error `invalid` unless `above` is
+/// an object.
+base::Result<std::string> overlay_parameters(const std::string& below, const std::string& above);
+
 /// Text in line, or by reference when it is large. Error `too_large` beyond value_bytes_max.
 base::Result<model::Value> keep_value(std::string json, store::Objects& objects);
 /// The text of a value.

@@ -138,6 +138,8 @@ TaskContext Shard::context_of(const LiveRun& run, TaskIndex task) const {
   context.created_by = run.row.created_by;
   context.depth = run.row.depth;
   context.run_priority = run.row.priority;
+  context.environment_id = run.row.environment_id;
+  context.execution_mode = run.row.execution_mode;
   context.parameters = run.row.parameters;
   for (TaskIndex source : run.state.planned(task).reads)
     context.outputs.push_back(output_of(run.state.tasks[source]));

@@ -17,6 +17,15 @@ ROUTES = [
     ("GET /flows/{flow_name}/versions", "viewer", 200),
     ("GET /flows/{flow_name}/latest", "viewer", 200),
     ("GET /flows/{flow_name}/versions/{flow_version}", "viewer", 200),
+    ("GET /flows/backends", "viewer", 200),
+    ("DELETE /flows/{flow_name}/versions/{flow_version}", "developer", 409),
+    ("POST /flows/{flow_name}/deploy", "developer", 422),
+    ("POST /deployments", "developer", 422),
+    ("GET /deployments", "viewer", 200),
+    ("POST /deployments/{deployment_name}/rollback", "developer", 409),
+    ("PUT /deployments/{deployment_name}/version", "developer", 422),
+    ("DELETE /deployments/{deployment_name}", "developer", 400),
+    ("PATCH /workflows/{workflow_id}", "developer", 200),
     ("POST /runs", "developer", 422),
     ("GET /runs", "viewer", 200),
     ("GET /runs/{run_id}", "viewer", 200),
@@ -54,7 +63,11 @@ PERMISSIONS = {
 def path(owner):
     """A flow with a version and a finished run, as values for any route."""
     run = noop_run(owner)
-    return {"flow_name": run["flow_name"], "flow_version": run["flow_version"],
+    named = {"flow_name": run["flow_name"]}
+    name = fresh_name("deployment")
+    owner.call("POST /deployments", 201, body={"deployment_name": name, **named})
+    workflow = owner.call("GET /flows/{flow_name}/latest", 200, path=named).json["workflow_id"]
+    return {"deployment_name": name, "workflow_id": workflow, "flow_name": run["flow_name"], "flow_version": run["flow_version"],
             "run_id": run["run_id"], "task_run_id": "only", "fingerprint": "0123456789abcdef"}
 
 
@@ -62,7 +75,12 @@ def body_for(route):
     """Readable, but of no effect."""
     if route in ("POST /auth/logout", "POST /runs/{run_id}/rerun"):
         return {"unknown": 1}
-    return {} if route.startswith("POST") else None
+    return {} if route.startswith(("POST", "PUT", "PATCH")) else None
+
+
+def query_for(route):
+    """A refusal of what would otherwise be gone."""
+    return {"unknown": 1} if route == "DELETE /deployments/{deployment_name}" else None
 
 
 def test_the_table_is_the_document(nobody):
@@ -80,7 +98,7 @@ def test_roles(house, path, route, least_role, status):
     for role in ROLES:
         enough = least_role not in ROLES or ROLES.index(role) >= ROLES.index(least_role)
         answer = house.clients[role].call(route, status if enough else 403, path=path,
-                                          body=body_for(route))
+                                          body=body_for(route), query=query_for(route))
         if not enough:
             assert role in answer.detail
 
@@ -112,9 +130,11 @@ def test_a_token_with_something_added_is_another_token(owner):
 @pytest.mark.parametrize("route", IN_AN_ORGANIZATION)
 def test_another_organization_sees_nothing(stranger, path, route):
     body = {"POST /runs/{run_id}/rerun": {},
-            "POST /runs/{run_id}/tasks/{task_run_id}/decision": {"decision": "approve"}}.get(route, body_for(route))
+            "POST /runs/{run_id}/tasks/{task_run_id}/decision": {"decision": "approve"},
+            "POST /flows/{flow_name}/deploy": {"deployment_name": "d"},
+            "PUT /deployments/{deployment_name}/version": {"flow_version": "1"}}.get(route, body_for(route))
     answer = stranger.call(route, 404, path=path, body=body)
-    missing = path | {"flow_name": "no_such_flow", "run_id": path["run_id"][:-1] + "z"}
+    missing = path | {"deployment_name": "no_such", "workflow_id": "wf_no", "flow_name": "no_such_flow", "run_id": path["run_id"][:-1] + "z"}
     same = stranger.call(route, 404, path=missing, body=body)
     assert answer.json.keys() == same.json.keys()
 

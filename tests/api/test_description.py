@@ -74,8 +74,8 @@ def test_later_fields_are_nowhere(document):
     for word in ("pool", "docker", "requirements", "secret", "variable"):
         assert f'"{word}"' not in text
     run_request = document["components"]["schemas"]["RunRequest"]["properties"]
-    assert sorted(run_request) == ["flow_name", "flow_version", "parameters", "priority",
-                                   "wait_seconds"]
+    assert sorted(run_request) == ["deployment_name", "environment_id", "execution_mode", "flow_name",
+                                   "flow_version", "parameters", "priority", "wait_seconds"]
 
 
 def test_the_reference_page_needs_nothing_else(nobody):

@@ -87,8 +87,7 @@ def test_namespace_and_tags_of_the_request_win(owner):
     assert made["namespace"] == "of_request" and made["tags"] == {"b": "2"}
 
 
-@pytest.mark.parametrize("field", ["deployment_name", "artifact_uri", "schedule", "timezone",
-                                   "execution_mode"])
+@pytest.mark.parametrize("field", ["artifact_uri", "schedule", "timezone"])
 def test_later_fields_of_the_request(owner, field):
     answer = refuse(owner, flow([task("a")]), **{field: "x"})
     assert answer.error_paths == {"/" + field} and field in answer.detail

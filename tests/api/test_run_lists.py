@@ -55,7 +55,7 @@ def test_filter_by_since(owner, runs):
 
 @pytest.mark.parametrize("query", [
     "status=succeeded", "status=WAITING", "since=yesterday", "since=2026-01-01", "since=5",
-    "since=2026-13-01T00:00:00Z", "since=2026-01-01T00:00:00", "deployment_name=x",
+    "since=2026-13-01T00:00:00Z", "since=2026-01-01T00:00:00", "schedule_id=x",
 ])
 def test_unreadable_filters(owner, query):
     name = query.split("=")[0]

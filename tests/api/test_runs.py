@@ -77,15 +77,15 @@ def test_the_newest_version_or_the_one_that_is_named(owner):
     owner.call("POST /runs", 404, body={"flow_name": name + "x"})
 
 
-@pytest.mark.parametrize("field", ["deployment_name", "execution_mode", "environment_id",
-                                   "priority", "schedule", "timezone"])
-def test_later_fields(owner, plain, field):
+@pytest.mark.parametrize("field", ["deployment_name", "execution_mode", "priority", "schedule",
+                                   "timezone"])
+def test_fields_that_are_wrong_or_later(owner, plain, field):
     answer = owner.call("POST /runs", 422, body={"flow_name": plain, field: "x"})
     assert answer.error_paths == {"/" + field} and field in answer.detail
 
 
 @pytest.mark.parametrize("body, path", [
-    ({}, "/flow_name"), ({"flow_name": None}, "/flow_name"), ({"flow_name": 1}, "/flow_name"),
+    ({}, "/deployment_name"), ({"flow_name": None}, "/deployment_name"), ({"flow_name": 1}, "/flow_name"),
     ({"flow_name": ""}, "/flow_name"), ({"flow_name": "a b"}, "/flow_name"),
     ({"flow_name": "a", "flow_version": 1}, "/flow_version"),
     ({"flow_name": "a", "flow_version": "a/b"}, "/flow_version"),
