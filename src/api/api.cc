@@ -115,14 +115,15 @@ base::Result<Reply> Api::dispatch(const net::Request& request,
                                   std::vector<net::Header>& headers) const {
   base::Result<Router::Match> match = router_.find(request.method, request.path);
   const Route* route = match ? match->route : nullptr;
-  TRY(limit_rate(route, request, headers));
+  base::Result<auth::Identity> caller = identify(route, request);
+  TRY(limit_rate(route, request, caller, headers));
   if (!match) return std::move(match).error();
   if (route == nullptr) {
     headers.push_back({"Allow", match->allow});
     return base::Error{base::ErrorCode::method_not_allowed, "this path takes " + match->allow};
   }
   Call call{services_, *route, request, std::move(match->path), {}, nullptr, nullptr};
-  call.identity = TRY(identify(*route, request));
+  call.identity = TRY(authorize(*route, std::move(caller)));
   auto query = TRY(parse_query(*route, request));
   auto body = TRY(parse_body(*route, request));
   TRY(refuse_unexpected_body(*route, *body));
@@ -132,10 +133,12 @@ base::Result<Reply> Api::dispatch(const net::Request& request,
 }
 
 base::Result<> Api::limit_rate(const Route* route, const net::Request& request,
+                               const base::Result<auth::Identity>& caller,
                                std::vector<net::Header>& headers) const {
   auth::RateLimit& limit = services_.rate_limit;
   if (!limit.is_on() || (route != nullptr && !route->rate_limited)) return {};
-  auth::RateLimit::Verdict verdict = limit.take(request.client_ip);
+  bool has_key = caller && !caller->api_key_id.empty();
+  auth::RateLimit::Verdict verdict = limit.take(has_key ? caller->api_key_id : request.client_ip);
   headers.push_back({"X-RateLimit-Limit", std::to_string(limit.per_minute())});
   headers.push_back({"X-RateLimit-Remaining", std::to_string(verdict.remaining)});
   if (verdict.allowed) return {};
@@ -143,18 +146,30 @@ base::Result<> Api::limit_rate(const Route* route, const net::Request& request,
       base::ErrorCode::too_many, "too many requests", {}, verdict.retry_after_seconds};
 }
 
-base::Result<std::optional<auth::Identity>> Api::identify(const Route& route,
-                                                          const net::Request& request) const {
-  if (route.access.kind == Access::Kind::anyone) return std::optional<auth::Identity>();
+base::Result<auth::Identity> Api::identify(const Route* route, const net::Request& request) const {
   std::string_view header = request.header("authorization");
-  if (!header.starts_with(bearer))
+  bool is_public = route != nullptr && route->access.kind == Access::Kind::anyone;
+  if (is_public || !header.starts_with(bearer))
     return base::Error{base::ErrorCode::unauthenticated, "Authorization: Bearer <token> is needed"};
-  auth::Identity identity =
-      TRY(services_.authenticator.authenticate(std::string(header.substr(bearer.size()))));
-  if (route.access.permission && !model::has_permission(identity.role, *route.access.permission))
-    return base::Error{base::ErrorCode::forbidden,
-                       fmt::format("role {} lacks the permission {}", base::name_of(identity.role),
-                                   base::name_of(*route.access.permission))};
+  return services_.authenticator.authenticate(std::string(header.substr(bearer.size())));
+}
+
+base::Result<std::optional<auth::Identity>> Api::authorize(
+    const Route& route, base::Result<auth::Identity> caller) const {
+  if (route.access.kind == Access::Kind::anyone) return std::optional<auth::Identity>();
+  auth::Identity identity = TRY(std::move(caller));
+  auto refused = [](std::string why) {
+    return base::Error{base::ErrorCode::forbidden, std::move(why)};
+  };
+  if (route.access.kind == Access::Kind::person && !identity.api_key_id.empty())
+    return refused("an API key cannot do this: sign in");
+  if (!route.access.permission) return std::optional(std::move(identity));
+  model::Permission needed = *route.access.permission;
+  if (!model::has_permission(identity.role, needed))
+    return refused(fmt::format("role {} lacks the permission {}", base::name_of(identity.role),
+                               base::name_of(needed)));
+  if (!identity.scopes.allows(needed))
+    return refused(fmt::format("the API key lacks the scope {}", base::name_of(needed)));
   return std::optional(std::move(identity));
 }
 

@@ -18,10 +18,14 @@ class Api {
  private:
   base::Result<Reply> dispatch(const net::Request& request,
                                std::vector<net::Header>& headers) const;
+  /// Takes a token of the caller's own bucket if it has an API key, else of its address.
   base::Result<> limit_rate(const Route* route, const net::Request& request,
+                            const base::Result<auth::Identity>& caller,
                             std::vector<net::Header>& headers) const;
-  base::Result<std::optional<auth::Identity>> identify(const Route& route,
-                                                       const net::Request& request) const;
+  base::Result<auth::Identity> identify(const Route* route, const net::Request& request) const;
+  /// Nothing for a public route.
+  base::Result<std::optional<auth::Identity>> authorize(const Route& route,
+                                                        base::Result<auth::Identity> caller) const;
 
   Services services_;
   Router router_;

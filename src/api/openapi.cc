@@ -175,7 +175,10 @@ class DocumentWriter {
                                      {503, "Busy, stopping or out of disk; Retry-After"}};
     if (route.access.kind != Access::Kind::anyone)
       list.push_back({401, "Missing, wrong or expired credential"});
-    if (route.access.permission) list.push_back({403, "The role lacks the permission"});
+    if (route.access.permission)
+      list.push_back({403, "The role or the key's scopes lack the permission"});
+    if (route.access.kind == Access::Kind::person)
+      list.push_back({403, "An API key cannot do this"});
     if (route.rate_limited) list.push_back({429, "Too many requests; Retry-After"});
     if (route.method == Method::get) return list;
     list.push_back({413, "The body is larger than 8 MiB"});

@@ -97,6 +97,8 @@ store::AuditRow Call::audit(std::string action, std::string resource_type, std::
   if (identity) {
     row.org_id = identity->org_id;
     row.actor_email = identity->email;
+    row.api_key_id = identity->api_key_id;
+    if (!row.api_key_id.empty()) row.actor_type = "api_key";
   }
   row.action = std::move(action);
   row.resource_type = std::move(resource_type);

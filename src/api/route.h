@@ -83,11 +83,13 @@ using Description = const base::Fields& (*)();
 
 /// Who may call a route.
 struct Access {
-  enum class Kind { anyone, signed_in, permitted } kind = Kind::signed_in;
+  enum class Kind { anyone, signed_in, person, permitted } kind = Kind::signed_in;
   std::optional<model::Permission> permission = {};
 
   static Access anyone() { return {Kind::anyone, {}}; }
   static Access signed_in() { return {Kind::signed_in, {}}; }
+  /// Signed in with a credential of their own: no API key.
+  static Access person() { return {Kind::person, {}}; }
   static Access need(model::Permission permission) { return {Kind::permitted, permission}; }
 };
 

@@ -10,6 +10,7 @@ Category user_category();
 Category flows_category();
 Category deployments_category();
 Category runs_category();
+Category api_keys_category();
 Category health_category();
 Category account_category();
 Category run_control_category();

@@ -141,7 +141,8 @@ base::Result<std::optional<store::IdempotencyRow>> idempotency_key(const Call& c
     return base::malformed("Idempotency-Key must have 1 to 255 printable ASCII bytes");
   store::IdempotencyRow row;
   row.org_id = call.identity->org_id;
-  row.principal = call.identity->user_id;
+  row.principal =
+      call.identity->api_key_id.empty() ? call.identity->user_id : call.identity->api_key_id;
   row.route = std::string(call.route.path);
   row.key = key;
   row.created_at = call.services.clock.now();

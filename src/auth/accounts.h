@@ -18,6 +18,12 @@ struct Identity {
   std::string org_name;
   model::Role role = model::Role::viewer;
   bool super_admin = false;
+  std::string api_key_id = {};  // empty: a person's own credential
+  model::Scopes scopes = {};    // of the key
+
+  bool may(model::Permission permission) const {
+    return model::has_permission(role, permission) && scopes.allows(permission);
+  }
 };
 
 struct User {

@@ -3,8 +3,10 @@
 #include <algorithm>
 #include <cmath>
 
+#include "auth/api_keys.h"
 #include "base/ids.h"
 #include "base/limits.h"
+#include "base/log.h"
 #include "store/engine_sql.h"
 
 namespace auth {
@@ -16,6 +18,9 @@ namespace {
 constexpr std::size_t cached_tokens_max = 10'000;
 // Other processes may change roles (offline commands, later other nodes): seen within this time.
 constexpr auto cache_time = std::chrono::seconds(10);
+constexpr auto key_use_time = std::chrono::seconds(10);
+
+constexpr std::string_view access_token_prefix = "dagy_at_";
 
 base::Error wrong_credentials() {
   return {base::ErrorCode::unauthenticated, "wrong e-mail or password"};
@@ -76,7 +81,8 @@ base::Result<AccessToken> Authenticator::login(const LoginForm& form, store::Aud
     return wrong_credentials();
   }
   backoff_.succeeded(form.client_ip, email);
-  AccessToken token{"dagy_at_" + base::random_token(random_, 32), clock_.now() + token_ttl_};
+  AccessToken token{std::string(access_token_prefix) + base::random_token(random_, 32),
+                    clock_.now() + token_ttl_};
   audit.org_id = identity->org_id;
   audit.actor_email = identity->email;
   audit.resource_id = identity->user_id;
@@ -100,7 +106,28 @@ std::optional<Identity> Authenticator::cached(const std::string& hash) {
 }
 
 base::Result<Identity> Authenticator::authenticate(const std::string& token) {
-  if (!token.starts_with("dagy_at_")) return wrong_token();
+  if (!token.starts_with("dagy_")) return wrong_token();
+  Identity identity = TRY(identify(token));
+  if (!identity.api_key_id.empty()) note_use(identity);
+  return identity;
+}
+
+void Authenticator::note_use(const Identity& identity) {
+  {
+    base::MutexLock lock(mutex_);
+    auto [use, is_new] = key_uses_.try_emplace(identity.api_key_id);
+    if (!is_new && use->second + key_use_time > clock_.steady()) return;
+    if (key_uses_.size() > cached_tokens_max) key_uses_.clear();
+    key_uses_[identity.api_key_id] = clock_.steady();
+  }
+  // The call goes on without it: it is told to ten seconds, and a full disk is no reason to refuse.
+  base::Result<> written = store_.write(
+      [&](store::Tx& tx) { return set_last_used(tx, identity.api_key_id, clock_.now()); });
+  if (!written)
+    base::log_warning("a key's use was not written", {{"error", written.error().message}});
+}
+
+base::Result<Identity> Authenticator::identify(const std::string& token) {
   std::string hash = base::sha256_hex(token);
   if (std::optional<Identity> known = cached(hash)) return *known;
   std::uint64_t generation = 0;
@@ -110,7 +137,8 @@ base::Result<Identity> Authenticator::authenticate(const std::string& token) {
   }
   std::optional<std::pair<Identity, base::Timestamp>> found;
   TRY(store_.read([&](store::Tx& tx) -> base::Result<> {
-    found = TRY(find_token(tx, hash, clock_.now()));
+    found = token.starts_with(access_token_prefix) ? TRY(find_token(tx, hash, clock_.now()))
+                                                   : TRY(find_identity(tx, hash, clock_.now()));
     return {};
   }));
   if (!found) return wrong_token();
@@ -126,13 +154,17 @@ void Authenticator::forget_tokens() {
   ++generation_;
 }
 
+base::Result<> Authenticator::change(const store::TxFunction& fn) {
+  base::Result<> done = store_.write(fn);
+  forget_tokens();
+  return done;
+}
+
 base::Result<> Authenticator::logout(const std::string& token, const store::AuditRow& audit) {
-  base::Result<> done = store_.write([&](store::Tx& tx) -> base::Result<> {
+  return change([&](store::Tx& tx) -> base::Result<> {
     TRY(delete_token(tx, base::sha256_hex(token)));
     return store::insert_audit(tx, audit);
   });
-  forget_tokens();
-  return done;
 }
 
 base::Result<> Authenticator::change_password(const Identity& identity,
@@ -152,12 +184,10 @@ base::Result<> Authenticator::change_password(const Identity& identity,
                          {{"/current_password", "is not the present password"}});
   }
   std::string hash = hasher_.hash(wanted);
-  base::Result<> done = store_.write([&](store::Tx& tx) -> base::Result<> {
+  return change([&](store::Tx& tx) -> base::Result<> {
     TRY(set_password(tx, identity.user_id, hash));
     return store::insert_audit(tx, audit);
   });
-  forget_tokens();
-  return done;
 }
 
 }  // namespace auth

@@ -58,8 +58,11 @@ class Authenticator {
   /// `unauthenticated` for a wrong e-mail, password or organization alike, after the same time;
   /// `too_many` while the pair must wait. `audit` is written with the token.
   base::Result<AccessToken> login(const LoginForm& form, store::AuditRow audit);
-  /// `token` as sent. Nothing is written. `unauthenticated`.
+  /// `token` as sent: an access token, or an API key. `unauthenticated`. Nothing is written but
+  /// when a key was used, every ten seconds at most.
   base::Result<Identity> authenticate(const std::string& token);
+  /// Writes what changes who a credential stands for.
+  base::Result<> change(const store::TxFunction& fn);
   base::Result<> logout(const std::string& token, const store::AuditRow& audit);
   /// `invalid` when the present password is wrong. Ends every access token of the user.
   base::Result<> change_password(const Identity& identity, const std::string& client_ip,
@@ -74,6 +77,8 @@ class Authenticator {
   };
   std::optional<Identity> cached(const std::string& hash);
   void forget_tokens();
+  base::Result<Identity> identify(const std::string& token);
+  void note_use(const Identity& identity);
 
   store::Store& store_;
   PasswordHasher& hasher_;
@@ -83,6 +88,7 @@ class Authenticator {
   LoginBackoff backoff_;
   base::Mutex mutex_;
   std::unordered_map<std::string, Cached> cache_ GUARDED_BY(mutex_);
+  std::unordered_map<std::string, base::SteadyTime> key_uses_ GUARDED_BY(mutex_);  // written
   std::uint64_t generation_ GUARDED_BY(mutex_) =
       0;  // of the cache; a read begun earlier is not kept
 };

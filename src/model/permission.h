@@ -2,6 +2,7 @@
 #pragma once
 
 #include <array>
+#include <cstdint>
 #include <span>
 
 #include "base/fields.h"
@@ -25,16 +26,20 @@ enum class Permission {
   runs_write,
   runs_trigger,
   approvals_decide,
+  api_keys_read,
+  api_keys_write,
 };
 
 inline std::span<const base::EnumName> enum_names(Permission) {
-  static constexpr std::array<base::EnumName, 6> names{
+  static constexpr std::array<base::EnumName, 8> names{
       {{int(Permission::flows_read), "flows.read"},
        {int(Permission::flows_write), "flows.write"},
        {int(Permission::runs_read), "runs.read"},
        {int(Permission::runs_write), "runs.write"},
        {int(Permission::runs_trigger), "runs.trigger"},
-       {int(Permission::approvals_decide), "approvals.decide"}}};
+       {int(Permission::approvals_decide), "approvals.decide"},
+       {int(Permission::api_keys_read), "api_keys.read"},
+       {int(Permission::api_keys_write), "api_keys.write"}}};
   return names;
 }
 
@@ -49,6 +54,9 @@ constexpr Role least_role(Permission permission) {
     case Permission::runs_trigger:
     case Permission::approvals_decide:
       return Role::developer;
+    case Permission::api_keys_read:
+    case Permission::api_keys_write:
+      return Role::admin;
   }
   return Role::owner;
 }
@@ -56,5 +64,25 @@ constexpr Role least_role(Permission permission) {
 constexpr bool has_permission(Role role, Permission permission) {
   return role >= least_role(permission);
 }
+
+/// What a credential is restricted to, beside its owner's role.
+class Scopes {
+ public:
+  bool is_restricted() const { return restricted_; }
+  bool is_listed(Permission permission) const { return bits_ & bit(permission); }
+  bool allows(Permission permission) const { return !restricted_ || is_listed(permission); }
+  void restrict() { restricted_ = true; }
+  void add(Permission permission) {
+    restricted_ = true;
+    bits_ |= bit(permission);
+  }
+
+ private:
+  static constexpr std::uint64_t bit(Permission permission) {
+    return std::uint64_t{1} << static_cast<int>(permission);
+  }
+  bool restricted_ = false;
+  std::uint64_t bits_ = 0;
+};
 
 }  // namespace model

@@ -116,6 +116,7 @@ struct AuditRow {
   std::string org_id;
   std::string actor_email;
   std::string actor_type = "user";  // user, api_key, system
+  std::string api_key_id;           // of actor_type api_key
   std::string action;               // "run.cancel"
   std::string resource_type;
   std::string resource_id;

@@ -177,10 +177,11 @@ base::Result<> insert_audit(Tx& tx, const AuditRow& row) {
   TRY(
       tx.run("INSERT INTO audit_log (audit_id, org_id, actor_email, actor_type, action, "
              "resource_type, resource_id, http_method, http_path, status_code, ip, changes, "
-             "created_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
+             "created_at, api_key_id) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, "
+             "?13, ?14)",
              {row.audit_id, row.org_id, row.actor_email, row.actor_type, row.action,
               row.resource_type, row.resource_id, row.http_method, row.http_path, row.status_code,
-              row.ip, row.changes, row.created_at}));
+              row.ip, row.changes, row.created_at, row.api_key_id}));
   return {};
 }
 

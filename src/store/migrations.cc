@@ -154,6 +154,7 @@ CREATE TABLE api_keys (
   key_hash TEXT NOT NULL UNIQUE, key_prefix TEXT NOT NULL, scopes TEXT NOT NULL,
   created_at BIGINT NOT NULL, expires_at BIGINT, last_used_at BIGINT);
 CREATE INDEX api_keys_org ON api_keys (org_id, key_id);
+ALTER TABLE audit_log ADD COLUMN api_key_id TEXT NOT NULL DEFAULT '';
 )sql";
 
 constexpr auto all = std::to_array<Migration>({{1, "first schema", first_schema},

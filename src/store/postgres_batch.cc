@@ -302,16 +302,16 @@ class BatchWriter {
 
   void send_audit() {
     PostgresColumns columns(
-        {text, text, text, text, text, text, text, text, text, int8, text, text, int8});
+        {text, text, text, text, text, text, text, text, text, int8, text, text, int8, text});
     for (const AuditRow& row : batch_.audit)
       columns.row(row.audit_id, row.org_id, row.actor_email, row.actor_type, row.action,
                   row.resource_type, row.resource_id, row.http_method, row.http_path,
-                  row.status_code, row.ip, row.changes, row.created_at);
+                  row.status_code, row.ip, row.changes, row.created_at, row.api_key_id);
     send_rows(
         "INSERT INTO audit_log (audit_id, org_id, actor_email, actor_type, action, "
         "resource_type, resource_id, http_method, http_path, status_code, ip, changes, "
-        "created_at) SELECT * FROM unnest(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, "
-        "?12, ?13)",
+        "created_at, api_key_id) SELECT * FROM unnest(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, "
+        "?11, ?12, ?13, ?14)",
         columns);
   }
 

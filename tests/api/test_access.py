@@ -26,6 +26,9 @@ ROUTES = [
     ("PUT /deployments/{deployment_name}/version", "developer", 422),
     ("DELETE /deployments/{deployment_name}", "developer", 400),
     ("PATCH /workflows/{workflow_id}", "developer", 200),
+    ("POST /api-keys", "admin", 422),
+    ("GET /api-keys", "admin", 200),
+    ("DELETE /api-keys/{key_id}", "admin", 404),
     ("POST /runs", "developer", 422),
     ("GET /runs", "viewer", 200),
     ("GET /runs/{run_id}", "viewer", 200),
@@ -56,19 +59,25 @@ PERMISSIONS = {
     "flows.read": "viewer", "runs.read": "viewer",
     "flows.write": "developer", "runs.write": "developer", "runs.trigger": "developer",
     "approvals.decide": "developer",
+    "api_keys.read": "admin", "api_keys.write": "admin",
 }
 
 
-@pytest.fixture(scope="module")
-def path(owner):
-    """A flow with a version and a finished run, as values for any route."""
+def values_of_paths(owner):
+    """A flow with a version, a deployment and a finished run, as values for any route."""
     run = noop_run(owner)
     named = {"flow_name": run["flow_name"]}
     name = fresh_name("deployment")
     owner.call("POST /deployments", 201, body={"deployment_name": name, **named})
     workflow = owner.call("GET /flows/{flow_name}/latest", 200, path=named).json["workflow_id"]
     return {"deployment_name": name, "workflow_id": workflow, "flow_name": run["flow_name"], "flow_version": run["flow_version"],
-            "run_id": run["run_id"], "task_run_id": "only", "fingerprint": "0123456789abcdef"}
+            "run_id": run["run_id"], "task_run_id": "only", "fingerprint": "0123456789abcdef",
+            "key_id": "key_that_is_none"}
+
+
+@pytest.fixture(scope="module")
+def path(owner):
+    return values_of_paths(owner)
 
 
 def body_for(route):
