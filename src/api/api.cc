@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "base/log.h"
+#include "net/gzip.h"
 #include "net/url.h"
 
 namespace api {
@@ -77,6 +78,15 @@ base::Result<std::unique_ptr<const base::JsonDocument>> parse_query(const Route&
   return document;
 }
 
+// Here and not in later answers: those come from the thread of the engine.
+void compress(const net::Request& request, net::Response& response) {
+  if (response.body.size() < base::limits::gzip_answer_bytes_min) return;
+  response.headers.push_back({"Vary", "Accept-Encoding"});
+  if (!net::accepts_gzip(request.header("accept-encoding"))) return;
+  response.body = net::gzip(response.body);
+  response.headers.push_back({"Content-Encoding", "gzip"});
+}
+
 // A mutation without a described body takes none but an empty object.
 base::Result<> refuse_unexpected_body(const Route& route, const base::JsonDocument& body) {
   if (route.body != nullptr) return {};
@@ -95,6 +105,7 @@ net::Response Api::error_page(int status, std::string_view message) {
 }
 
 void Api::handle(net::Request request, net::Responder responder) const {
+  request.client_ip = services_.proxies.client_of(request);
   std::vector<net::Header> headers;
   base::Result<Reply> reply = dispatch(request, headers);
   Answer answer(std::move(responder), std::move(headers));
@@ -108,6 +119,7 @@ void Api::handle(net::Request request, net::Responder responder) const {
     return answer.send_error(reply.error());
   }
   if (reply->later) return reply->later(std::move(answer));
+  compress(request, reply->response);
   answer.send(std::move(reply->response));
 }
 

@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/random.h"
 #include "exec/process.h"
+#include "net/trusted_proxies.h"
 #include "runtime/plan_cache.h"
 #include "runtime/run_feed.h"
 #include "runtime/run_loop.h"
@@ -30,6 +31,7 @@ struct Services {
   base::Random& random;
   const exec::Isolation& isolation;  // of the attempts on this machine
   auth::Tenancy tenancy;             // whether there may be further organizations
+  net::TrustedProxies proxies;
 };
 
 }  // namespace api

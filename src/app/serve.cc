@@ -10,6 +10,7 @@
 #include "api/api.h"
 #include "app/data_directory.h"
 #include "app/database.h"
+#include "app/listening.h"
 #include "app/owner.h"
 #include "app/process_host.h"
 #include "app/stand_by.h"
@@ -35,7 +36,7 @@ sigset_t stop_signals() {
 }
 
 void announce(const Settings& settings, std::uint16_t port) {
-  fmt::print("Dagy {} is ready at http://{}:{}\n", DAGY_VERSION, shown_address(settings), port);
+  fmt::print("Dagy {} is ready at {}\n", DAGY_VERSION, own_url(settings, port));
   std::fflush(stdout);
 }
 
@@ -44,7 +45,7 @@ class Running {
  public:
   Running(const Settings& settings, const DataDirectory& directory, store::Store& store,
           std::unique_ptr<exec::ProcessHost> host, std::unique_ptr<net::HttpClient> http,
-          base::Clock& clock)
+          net::TrustedProxies proxies, base::Clock& clock)
       : settings_(settings),
         clock_(clock),
         isolation_(host->isolation()),
@@ -65,7 +66,8 @@ class Running {
         authenticator_(store, hasher_, clock, random_,
                        std::chrono::seconds(settings.access_token_ttl_seconds)),
         api_({store, *objects_, authenticator_, rate_limit_, loop_, feed_, pool_, plans_,
-              nodes::catalog(), clock, random_, isolation_, tenancy_of(settings, isolation_)}) {
+              nodes::catalog(), clock, random_, isolation_, tenancy_of(settings, isolation_),
+              std::move(proxies)}) {
     attempts_.report_to(loop_);
     shard_.observe(feed_);
   }
@@ -75,11 +77,9 @@ class Running {
     if (!first) return first.error();
     attempts_.keep_directories(TRY(store_.live_runs()));
     TRY(shard_.recover());
-    net::ServerOptions options;
-    options.address = settings_.address;
-    options.port = static_cast<std::uint16_t>(settings_.port);
+    net::ServerOptions options = TRY(server_options(settings_));
     server_ = TRY(net::Server::create(
-        options,
+        std::move(options),
         [this](net::Request request, net::Responder responder) {
           api_.handle(std::move(request), std::move(responder));
         },
@@ -168,13 +168,15 @@ base::Result<> serve(Settings settings) {
   prctl(PR_SET_DUMPABLE, 0);
   base::SystemClock clock;
   auto http = TRY(make_http_client(settings));
+  auto proxies = TRY(trusted_proxies(settings));
+  TRY(server_options(settings));  // what is wrong with them is said before anything is begun
   DataDirectory directory = TRY(DataDirectory::open(settings.data_dir));
   std::unique_ptr<store::Store> store = TRY(open_database(settings, clock, end_as_taken_over));
   store::Membership* membership = store->membership();
   if (membership && !TRY(wait_for_turn(*membership, settings, directory, signals))) return {};
   auto host = TRY(start_process_host(settings, directory, clock));
   auto running = std::make_unique<Running>(settings, directory, *store, std::move(host),
-                                           std::move(http), clock);
+                                           std::move(http), std::move(proxies), clock);
   TRY(running->start());
   int signal = 0;
   sigwait(&signals, &signal);

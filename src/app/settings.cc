@@ -69,6 +69,13 @@ const std::vector<Setting>& settings_table() {
              "requests a minute of one client; 0 switches the limit off"),
       number("rate_limit_burst", &Settings::rate_limit_burst, 1, 1'000'000'000,
              "requests that a client may have in hand"),
+      text("trusted_proxies", &Settings::trusted_proxies, true,
+           "addresses and networks, separated by commas, of proxies whose X-Forwarded-For names "
+           "the client"),
+      text("tls_cert_file", &Settings::tls_cert_file, true,
+           "PEM file of the server's certificate and those that lead to its authority; with it the "
+           "server speaks TLS only"),
+      text("tls_key_file", &Settings::tls_key_file, true, "PEM file of the certificate's key"),
       number("drain_seconds", &Settings::drain_seconds, 0, 86400,
              "after SIGTERM: time for requests and running tasks to end"),
       {.name = "allow_unisolated",
@@ -110,10 +117,6 @@ base::Result<> set_from_text(Settings& settings, const std::string& name,
     return base::invalid(fmt::format("configuration file: {} must be true or false", name));
   }
   return {};
-}
-
-std::string shown_address(const Settings& settings) {
-  return settings.address == "127.0.0.1" ? "localhost" : settings.address;
 }
 
 base::Result<std::vector<std::string>> allowed_directories(const Settings& settings) {

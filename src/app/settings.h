@@ -24,6 +24,9 @@ struct Settings {
       int(std::chrono::duration_cast<std::chrono::seconds>(base::limits::access_token_ttl).count());
   int rate_limit_per_minute = base::limits::rate_limit_per_minute;
   int rate_limit_burst = base::limits::rate_limit_burst;
+  std::string trusted_proxies;
+  std::string tls_cert_file;
+  std::string tls_key_file;
   int drain_seconds = 30;
   bool allow_unisolated = false;
   std::string allowed_paths;
@@ -51,8 +54,6 @@ const std::vector<Setting>& settings_table();
 /// name, one that has no flag, or a value out of range.
 base::Result<> set_from_text(Settings& settings, const std::string& name, const std::string& value);
 
-/// Host of the server's own URLs.
-std::string shown_address(const Settings& settings);
 /// The directories of `allowed_paths`, with links resolved. `invalid` for one that is not an
 /// absolute path of a directory that exists, or that is part of the data directory.
 base::Result<std::vector<std::string>> allowed_directories(const Settings& settings);

@@ -6,6 +6,7 @@
 #include <fstream>
 
 #include "api/api.h"
+#include "app/listening.h"
 #include "base/log.h"
 #include "base/random.h"
 #include "base/thread_safety.h"
@@ -40,9 +41,7 @@ std::string own_address(const Settings& settings) {
 class StandBy {
  public:
   base::Result<> start(Settings& settings) {
-    net::ServerOptions options;
-    options.address = settings.address;
-    options.port = static_cast<std::uint16_t>(settings.port);
+    net::ServerOptions options = TRY(server_options(settings));
     options.workers = 1;
     server_ = TRY(net::Server::create(
         options,
@@ -99,8 +98,7 @@ base::Result<bool> wait_for_turn(store::Membership& membership, Settings& settin
     if (!stand_by.is_started()) {
       TRY(stand_by.start(settings));
       base::log_info(stand_by.detail());
-      fmt::print("Dagy {} stands by at http://{}:{}\n", DAGY_VERSION, shown_address(settings),
-                 settings.port);
+      fmt::print("Dagy {} stands by at {}\n", DAGY_VERSION, own_url(settings, settings.port));
       std::fflush(stdout);
     }
     membership.wait_for_change();

@@ -9,7 +9,7 @@
 #include "base/ascii.h"
 #include "base/check.h"
 #include "base/limits.h"
-#include "net/gunzip.h"
+#include "net/gzip.h"
 #include "net/response_head.h"
 
 namespace net {

@@ -12,6 +12,7 @@
 
 #include "base/log.h"
 #include "net/connection.h"
+#include "net/tls.h"
 
 namespace net {
 
@@ -103,15 +104,19 @@ class Loop::Impl {
   std::thread thread_;
 };
 
-// Kept alive by the loop until closed, and by each operation under way.
+// Kept alive by the loop until closed, and by each operation under way. With TLS the connection
+// sees what is inside of it: writes are taken while nothing of earlier ones is left to send.
 class Loop::Impl::Socket : public Transport, public std::enable_shared_from_this<Socket> {
  public:
   Socket(Impl& loop, tcp::socket socket, std::string client_ip)
       : connection(loop.context_, *this, std::move(client_ip)),
         loop_(loop),
-        socket_(std::move(socket)) {}
+        socket_(std::move(socket)) {
+    if (const auto& tls = loop.context_.options.tls) tls_.emplace(*tls);
+  }
 
   void read(std::span<char> into) override {
+    if (tls_) return decrypt(into, /*is_inside_read=*/true);
     socket_.async_read_some(asio::buffer(into.data(), into.size()),
                             [self = shared_from_this()](const error_code& ec, std::size_t bytes) {
                               if (ec && ec != asio::error::eof) return self->connection.on_failed();
@@ -120,21 +125,34 @@ class Loop::Impl::Socket : public Transport, public std::enable_shared_from_this
   }
 
   Written write(std::string_view head, std::string_view body) override {
-    std::array<asio::const_buffer, 2> buffers{asio::buffer(head), asio::buffer(body)};
-    error_code ec;
-    std::size_t bytes = socket_.write_some(buffers, ec);
-    bool failed = ec && ec != asio::error::would_block && ec != asio::error::try_again;
-    return {bytes, failed};
+    if (!tls_) return write_some(head, body);
+    if (!flush()) return {.failed = true};
+    std::size_t taken = 0;
+    while (tls_->to_send().empty() && taken < head.size() + body.size()) {
+      std::string_view next =
+          taken < head.size() ? head.substr(taken) : body.substr(taken - head.size());
+      std::size_t bytes = tls_->write(next);
+      if (bytes == 0 || !flush()) return {.failed = true};
+      taken += bytes;
+    }
+    flush_later();
+    return {taken, false};
   }
 
   void wait_writable() override {
     socket_.async_wait(tcp::socket::wait_write, [self = shared_from_this()](const error_code& ec) {
-      if (ec) return self->connection.on_failed();
+      if (ec || (self->tls_ && !self->flush())) return self->connection.on_failed();
+      if (self->tls_ && !self->tls_->to_send().empty()) return self->wait_writable();
       self->connection.on_writable();
     });
   }
 
   void shutdown_send() override {
+    sends_no_more_ = true;
+    if (tls_) {
+      tls_->end();
+      if (flush() && !tls_->to_send().empty()) return flush_later();
+    }
     error_code ignored;
     socket_.shutdown(tcp::socket::shutdown_send, ignored);
   }
@@ -149,8 +167,69 @@ class Loop::Impl::Socket : public Transport, public std::enable_shared_from_this
   std::size_t index = 0;  // in sockets_
 
  private:
+  Written write_some(std::string_view head, std::string_view body) {
+    std::array<asio::const_buffer, 2> buffers{asio::buffer(head), asio::buffer(body)};
+    error_code ec;
+    std::size_t bytes = socket_.write_some(buffers, ec);
+    bool failed = ec && ec != asio::error::would_block && ec != asio::error::try_again;
+    return {bytes, failed};
+  }
+
+  // Sends what the kernel takes of what TLS has to send. False when the connection is broken.
+  bool flush() {
+    while (!tls_->to_send().empty()) {
+      Written written = write_some(tls_->to_send(), {});
+      if (written.failed) return false;
+      if (written.bytes == 0) return true;
+      tls_->sent(written.bytes);
+    }
+    return true;
+  }
+
+  // Sends the rest when the connection has no reason to ask for it.
+  void flush_later() {
+    if (flushing_ || tls_->to_send().empty()) return;
+    flushing_ = true;
+    socket_.async_wait(tcp::socket::wait_write, [self = shared_from_this()](const error_code& ec) {
+      self->flushing_ = false;
+      if (ec || !self->flush()) return;  // the connection hears of it from its read
+      self->flush_later();
+      if (self->sends_no_more_ && self->tls_->to_send().empty()) self->shutdown_send();
+    });
+  }
+
+  void decrypt(std::span<char> into, bool is_inside_read) {
+    TlsSession::Read read = tls_->read(into);
+    bool is_sent = flush();
+    flush_later();
+    auto report = [self = shared_from_this(), read, is_sent] {
+      if (!is_sent || read.state == TlsSession::State::failed) return self->connection.on_failed();
+      self->connection.on_read(read.bytes);
+    };
+    bool waits = read.bytes == 0 && read.state == TlsSession::State::open && is_sent;
+    if (waits) return receive(into);
+    is_inside_read ? asio::post(loop_.io_, std::move(report)) : report();
+  }
+
+  void receive(std::span<char> into) {
+    wire_.resize(wire_bytes);
+    socket_.async_read_some(asio::buffer(wire_), [self = shared_from_this(), into](
+                                                     const error_code& ec, std::size_t bytes) {
+      if (ec && ec != asio::error::eof) return self->connection.on_failed();
+      if (ec) return self->connection.on_read(0);
+      self->tls_->receive(std::string_view(self->wire_.data(), bytes));
+      self->decrypt(into, /*is_inside_read=*/false);
+    });
+  }
+
+  static constexpr std::size_t wire_bytes = 16u << 10;
+
   Impl& loop_;
   tcp::socket socket_;
+  std::optional<TlsSession> tls_;
+  std::vector<char> wire_;  // of a read under way, encrypted
+  bool flushing_ = false;
+  bool sends_no_more_ = false;
 };
 
 Loop::Impl::Impl(const ServerOptions& options, const ErrorPage& error_page, WorkerPool& pool,

@@ -21,6 +21,8 @@
 
 namespace net {
 
+class TlsContext;
+
 struct Request {
   std::string method;  // upper case
   std::string path;    // as sent (still percent-encoded), without query
@@ -86,6 +88,7 @@ using ErrorPage = std::function<Response(int status, std::string_view message)>;
 struct ServerOptions {
   std::string address = "127.0.0.1";
   std::uint16_t port = 8000;  // 0: any free port, see port()
+  std::shared_ptr<const TlsContext> tls;  // null: plain HTTP
   int loop_threads = 1;
   std::size_t workers = base::limits::request_workers;
   std::size_t request_queue_max = base::limits::request_queue_max;

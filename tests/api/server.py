@@ -13,7 +13,7 @@ REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
 BINARY = os.environ.get("DAGY_BINARY", str(REPOSITORY / "build" / "dagy"))
 OWNER = "owner@localhost"
 PASSWORD = "correct horse battery"
-READY = re.compile(r"Dagy (\S+) is ready at http://localhost:(\d+)$")
+READY = re.compile(r"Dagy (\S+) is ready at https?://localhost:(\d+)$")
 START_SECONDS = 30
 STOP_SECONDS = 60
 

@@ -1,5 +1,5 @@
 // gzip, whole and broken.
-#include "net/gunzip.h"
+#include "net/gzip.h"
 
 #include <gtest/gtest.h>
 #include <zlib.h>
@@ -51,4 +51,23 @@ TEST(Gunzip, StopsAtTheLimit) {
 }
 
 }  // namespace
+TEST(Gzip, ComesBack) {
+  for (std::size_t size : {0u, 1u, 1000u, 3'000'000u}) {
+    std::string text;
+    while (text.size() < size) text += "line " + std::to_string(text.size()) + '\n';
+    auto plain = gunzip(gzip(text), 8u << 20);
+    ASSERT_TRUE(plain);
+    EXPECT_EQ(*plain, text);
+  }
+}
+
+TEST(Gzip, AcceptEncoding) {
+  for (const char* yes : {"gzip", "GZIP", "deflate, gzip", "gzip;q=0.5", "br;q=1 , gzip ; q=0.001",
+                          "*", "deflate;q=0, *", "x, gzip;level=9"})
+    EXPECT_TRUE(accepts_gzip(yes)) << yes;
+  for (const char* no : {"", "identity", "br", "gzip;q=0", "gzip; q=0.000", "*;q=0", "gzipped",
+                         "*, gzip;q=0", ",,;", "q=1"})
+    EXPECT_FALSE(accepts_gzip(no)) << no;
+}
+
 }  // namespace net

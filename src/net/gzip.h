@@ -12,4 +12,10 @@ namespace net {
 /// `too_large` beyond `bytes_max`.
 base::Result<std::string> gunzip(std::string_view bytes, std::size_t bytes_max);
 
+/// `bytes` as one member, at the speed that answers need.
+std::string gzip(std::string_view bytes);
+
+/// Whether a client with this Accept-Encoding (RFC 9110, 12.5.3) takes it.
+bool accepts_gzip(std::string_view accept_encoding);
+
 }  // namespace net
