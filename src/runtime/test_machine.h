@@ -55,7 +55,7 @@ class Machine {
   }
   CreateRun new_run(const std::string& flow) {
     CreateRun message;
-    message.plan = *plans.get("org", flow, std::nullopt);
+    message.plan = *plans.runnable("org", flow, std::nullopt);
     message.run.org_id = "org";
     message.run.trigger_type = "manual";
     auto none = *base::JsonDocument::parse("{}");
