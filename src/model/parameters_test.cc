@@ -52,11 +52,11 @@ TEST(Parameters, PassAsText) {
 
 TEST(Parameters, AllBrokenRulesAreReported) {
   EXPECT_EQ(resolve(R"({"count":1.5,"size":"m","more":[],"other":1})"),
-            "/parameters/other: there is no such parameter; "
-            "/parameters/url: is required; "
             "/parameters/count: must be of type integer, not a number; "
             "/parameters/size: must be one of the values of its enum; "
-            "/parameters/more: must be of type object, not an array; ");
+            "/parameters/more: must be of type object, not an array; "
+            "/parameters/other: there is no such parameter; "
+            "/parameters/url: is required; ");
   EXPECT_EQ(resolve("[]"), "/parameters: must be an object, not an array; ");
   EXPECT_EQ(resolve(R"({"url":null})"), "/parameters/url: is required; ");
 }

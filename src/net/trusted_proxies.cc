@@ -43,7 +43,8 @@ std::string_view trimmed(std::string_view text) {
 
 // "1.2.3.4:567" and "[::1]:567" are written by some proxies.
 std::string_view without_port(std::string_view text) {
-  if (text.starts_with('[')) return text.substr(1, text.find(']') - 1);
+  if (text.starts_with('[') && text.find(']') != text.npos)
+    return text.substr(1, text.find(']') - 1);
   if (std::ranges::count(text, ':') == 1) return text.substr(0, text.find(':'));
   return text;
 }
