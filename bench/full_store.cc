@@ -10,7 +10,7 @@ namespace bench {
 
 namespace {
 
-constexpr int finished_runs = 200'000;
+constexpr int finished_runs = 1'000'000;
 constexpr int one_by_one = 1000;
 constexpr int side_by_side = 20'000;
 constexpr int lists = 500;

@@ -1,6 +1,7 @@
 // `dagy_bench DAGY FSYNC_COUNTER SCRATCH_DIRECTORY [WORD…]`: prints the table of README.md here.
-// Words choose: databases (sqlite, postgresql) and parts (runs, idle, full, answers); without one
-// of a kind all of that kind are measured. PostgreSQL is the server that DAGY_TEST_POSTGRES names.
+// Words choose: databases (sqlite, postgresql) and parts (runs, reads, answers, idle, full);
+// without one of a kind all of that kind are measured. PostgreSQL is the server that
+// DAGY_TEST_POSTGRES names.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -20,6 +21,7 @@ struct Part {
   bool fresh;  // wants a server that has just started
 };
 constexpr Part parts[] = {{"runs", bench::run_all, true},
+                          {"reads", bench::run_reads, false},
                           {"answers", bench::run_answers, false},
                           {"idle", bench::run_idle, true},
                           {"full", bench::run_full, true}};
@@ -107,7 +109,7 @@ int main(int argc, char** argv) {
   if (argc < 4 || !Bench(argv, arguments.subspan(4)).knows_all_words()) {
     fmt::print(stderr,
                "usage: dagy_bench DAGY FSYNC_COUNTER SCRATCH_DIRECTORY [sqlite|postgresql] "
-               "[runs|idle|answers|full]…\n");
+               "[runs|reads|answers|idle|full]…\n");
     return 2;
   }
   Bench bench(argv, arguments.subspan(4));

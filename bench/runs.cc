@@ -58,6 +58,14 @@ std::vector<double> Runs::timed(const std::string& request, int count) {
   return times;
 }
 
+std::string Runs::finished(std::string_view flow) {
+  Answer answer = Connection(server_.port()).exchange(run_request(server_, flow));
+  CHECK(answer.status == 200);
+  constexpr std::string_view mark = R"("run_id":")";
+  std::size_t begin = answer.body.find(mark) + mark.size();
+  return answer.body.substr(begin, answer.body.find('"', begin) - begin);
+}
+
 double Runs::at_once(std::string_view flow, int count, int width) {
   return count / load(server_.port(), run_request(server_, flow), count, width, 200);
 }

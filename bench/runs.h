@@ -32,6 +32,8 @@ class Runs {
   std::vector<double> one_at_a_time(std::string_view flow, int count);
   /// Runs a second.
   double at_once(std::string_view flow, int count, int width);
+  /// The id of a run of the flow that has ended.
+  std::string finished(std::string_view flow);
   /// Sorted milliseconds of `count` equal GET requests.
   std::vector<double> reads(std::string_view path, int count);
 

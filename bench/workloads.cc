@@ -10,6 +10,7 @@ namespace {
 
 constexpr int one_by_one = 2000;
 constexpr int side_by_side = 60'000;
+constexpr int functions_side_by_side = 5000;
 constexpr int width = 64;
 constexpr std::string_view process = R"("type":"shell","config":{"command":["/bin/true"]})";
 
@@ -27,6 +28,8 @@ class Workloads {
     runs_.add_flow("three", 3, noop, true);
     runs_.add_flow("wide", 1000, noop, false);
     runs_.add_flow("chain", 40, noop, true);
+    runs_.add_flow("three_functions", 3, python("worker"), true);
+    runs_.add_flow("wide_functions", 1000, python("worker"), false);
     runs_.add_flow("processes", 40, process, true);
     for (std::string_view start : {"fork", "worker", "spawn"})
       runs_.add_flow(start, 40, python(start), true);
@@ -87,9 +90,28 @@ class Workloads {
         row("W4 40 sequential no-op steps, p50", "{:.1f} ms", median("chain", 100), goals_.w4_ms));
     rows_.push_back(row("W4 40 sequential /bin/true, p50", "{:.1f} ms", median("processes", 30),
                         goals_.w4_processes_ms));
+    measure_functions();
     measure_python("fork", 30, 100);
     measure_python("worker", 30, 20);
     measure_python("spawn", 5, 0);
+  }
+
+  // The same work with a Python function a task, as the peers run a function a step; the goal is
+  // three times that of no-op tasks.
+  void measure_functions() {
+    runs_.one_at_a_time("three_functions", 20);  // loads the code
+    rows_.push_back(row("W1 3 Python functions, one at a time, p50", "{:.2f} ms",
+                        median("three_functions", 500), 3 * goals_.w1_ms));
+    double rate = 0;
+    Cost cost = runs_.cost(functions_side_by_side, [&] {
+      rate = runs_.at_once("three_functions", functions_side_by_side, width);
+    });
+    rows_.push_back(
+        rate_row("W2 the same, 64 at a time", "{:.0f} runs/s", rate, goals_.w2_rate / 3));
+    rows_.push_back(row("   CPU a run, Python and database included", "{:.2f} ms",
+                        cost.server_cpu_ms + cost.database_cpu_ms));
+    rows_.push_back(row("W3 1000 parallel Python functions, p50", "{:.0f} ms",
+                        median("wide_functions", 10), 3 * goals_.w3_ms));
   }
 
   void measure_python(std::string_view start, int runs, double goal_ms) {

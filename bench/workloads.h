@@ -12,6 +12,8 @@ namespace bench {
 std::vector<Row> run_all(ServerProcess& server);
 /// What a server does to its database when nothing is asked of it.
 std::vector<Row> run_idle(ServerProcess& server);
+/// Reads of a run against a bare server of the same HTTP library.
+std::vector<Row> run_reads(ServerProcess& server);
 /// W1, W2 and a list with many finished runs, against the same with few, on a server that has just
 /// started.
 std::vector<Row> run_full(ServerProcess& server);
