@@ -8,6 +8,7 @@
 #include "base/random.h"
 #include "exec/process.h"
 #include "net/trusted_proxies.h"
+#include "runtime/connections.h"
 #include "runtime/plan_cache.h"
 #include "runtime/run_feed.h"
 #include "runtime/run_loop.h"
@@ -26,6 +27,7 @@ struct Services {
   runtime::RunFeed& feed;
   runtime::WorkPool& pool;
   runtime::PlanCache& plans;
+  runtime::Connections& connections;
   model::NodeCatalog catalog;
   base::Clock& clock;
   base::Random& random;

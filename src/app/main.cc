@@ -10,6 +10,7 @@
 #include "app/admin.h"
 #include "app/serve.h"
 #include "app/settings.h"
+#include "clients/sql.h"
 #include "exec/process.h"
 
 namespace {
@@ -156,5 +157,6 @@ int run(int argc, char** argv) {
 int main(int argc, char** argv) {
   if (argc > 2 && std::string_view(argv[1]) == "spawner")
     return exec::run_spawner({argv + 2, argv + argc});
+  if (argc == 2 && std::string_view(argv[1]) == "sql-task") return clients::run_sql_task();
   return run(argc, argv);
 }

@@ -45,7 +45,8 @@ class Running {
  public:
   Running(const Settings& settings, const DataDirectory& directory, store::Store& store,
           std::unique_ptr<exec::ProcessHost> host, std::unique_ptr<net::HttpClient> http,
-          net::TrustedProxies proxies, base::Clock& clock)
+          net::TrustedProxies proxies, const auth::Sealer& sealer,
+          std::vector<std::string> allowed_paths, base::Clock& clock)
       : settings_(settings),
         clock_(clock),
         isolation_(host->isolation()),
@@ -53,7 +54,8 @@ class Running {
         objects_(open_objects(store, directory, clock)),
         plans_(store, nodes::catalog()),
         evaluator_(store, *objects_, plans_, clock),
-        attempts_(std::move(host), std::move(http), evaluator_, *objects_, clock,
+        connections_(store, sealer, settings.http_allow, std::move(allowed_paths)),
+        attempts_(std::move(host), std::move(http), evaluator_, connections_, *objects_, clock,
                   directory.file("work")),
         shard_(store, attempts_, clock, nodes::catalog(),
                {.slots = base::limits::processes_per_core *
@@ -66,8 +68,8 @@ class Running {
         authenticator_(store, hasher_, clock, random_,
                        std::chrono::seconds(settings.access_token_ttl_seconds)),
         api_({store, *objects_, authenticator_, rate_limit_, loop_, feed_, pool_, plans_,
-              nodes::catalog(), clock, random_, isolation_, tenancy_of(settings, isolation_),
-              std::move(proxies)}) {
+              connections_, nodes::catalog(), clock, random_, isolation_,
+              tenancy_of(settings, isolation_), std::move(proxies)}) {
     attempts_.report_to(loop_);
     shard_.observe(feed_);
   }
@@ -116,6 +118,7 @@ class Running {
   std::unique_ptr<store::Objects> objects_;
   runtime::PlanCache plans_;
   runtime::Evaluator evaluator_;
+  runtime::Connections connections_;
   runtime::Attempts attempts_;
   runtime::Shard shard_;
   runtime::RunFeed feed_;
@@ -136,6 +139,16 @@ base::Result<std::unique_ptr<net::HttpClient>> make_http_client(const Settings& 
     return base::invalid("DAGY_HTTP_CA_FILE: cannot be read: " + settings.http_ca_file);
   return std::make_unique<net::HttpClient>(
       net::HttpClientOptions{std::move(*policy), settings.http_ca_file});
+}
+
+base::Result<auth::Sealer> open_sealer(const Settings& settings, const DataDirectory& directory,
+                                       store::Store& store, base::Random& random) {
+  std::string file =
+      settings.master_key_file.empty() ? directory.file("master.key") : settings.master_key_file;
+  auto sealer = auth::Sealer::open(file, random);
+  if (!sealer) return base::invalid("DAGY_MASTER_KEY_FILE: " + sealer.error().message);
+  TRY(store.read([&](store::Tx& tx) { return sealer->check_key(tx); }));
+  return sealer;
 }
 
 // Ends the process when a second signal comes while the first is being obeyed.
@@ -167,6 +180,7 @@ base::Result<> serve(Settings settings) {
   // What this process holds in memory is not for others of its user to read.
   prctl(PR_SET_DUMPABLE, 0);
   base::SystemClock clock;
+  base::SystemRandom random;
   auto http = TRY(make_http_client(settings));
   auto proxies = TRY(trusted_proxies(settings));
   TRY(server_options(settings));  // what is wrong with them is said before anything is begun
@@ -174,9 +188,11 @@ base::Result<> serve(Settings settings) {
   std::unique_ptr<store::Store> store = TRY(open_database(settings, clock, end_as_taken_over));
   store::Membership* membership = store->membership();
   if (membership && !TRY(wait_for_turn(*membership, settings, directory, signals))) return {};
+  auto sealer = TRY(open_sealer(settings, directory, *store, random));
   auto host = TRY(start_process_host(settings, directory, clock));
   auto running = std::make_unique<Running>(settings, directory, *store, std::move(host),
-                                           std::move(http), std::move(proxies), clock);
+                                           std::move(http), std::move(proxies), sealer,
+                                           TRY(allowed_directories(settings)), clock);
   TRY(running->start());
   int signal = 0;
   sigwait(&signals, &signal);

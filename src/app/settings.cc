@@ -82,6 +82,10 @@ const std::vector<Setting>& settings_table() {
        .meaning = "1: allow a second organization although tasks are not isolated from each other",
        .has_flag = true,
        .flag = &Settings::allow_unisolated},
+      text("master_key_file", &Settings::master_key_file, true,
+           "file of the key that seals passwords of connections, made with mode 0600 at first; "
+           "`master.key` in the data directory when absent. All servers of one database need the "
+           "same"),
       text("allowed_paths", &Settings::allowed_paths, true,
            "directories, separated by colons, that every task may see and change, as far as their "
            "permissions allow its user"),

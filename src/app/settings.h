@@ -29,6 +29,7 @@ struct Settings {
   std::string tls_key_file;
   int drain_seconds = 30;
   bool allow_unisolated = false;
+  std::string master_key_file;
   std::string allowed_paths;
   std::string http_allow;
   std::string http_ca_file;

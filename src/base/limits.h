@@ -164,6 +164,14 @@ inline constexpr auto node_lease = 10s;           // without a heartbeat another
 inline constexpr auto node_observation_min = 5s;  // of a node that seems dead
 inline constexpr int node_ids_max = 1024;
 
+// sql tasks
+inline constexpr std::size_t connections_of_organization_max = 1000;
+inline constexpr std::size_t sql_statement_bytes_max = 1u << 20;
+inline constexpr std::size_t sql_parameters_max = 10'000;
+inline constexpr std::size_t sql_rows_max = 100'000;  // of one result
+inline constexpr auto sql_connect_timeout = 10s;
+inline constexpr std::chrono::milliseconds sql_busy_timeout = 5s;  // for another writer of a file
+
 // People
 inline constexpr std::size_t email_bytes_max = 254;
 inline constexpr std::size_t password_bytes_min = 12;

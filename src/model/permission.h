@@ -28,10 +28,12 @@ enum class Permission {
   approvals_decide,
   api_keys_read,
   api_keys_write,
+  connections_read,
+  connections_write,
 };
 
 inline std::span<const base::EnumName> enum_names(Permission) {
-  static constexpr std::array<base::EnumName, 8> names{
+  static constexpr std::array<base::EnumName, 10> names{
       {{int(Permission::flows_read), "flows.read"},
        {int(Permission::flows_write), "flows.write"},
        {int(Permission::runs_read), "runs.read"},
@@ -39,7 +41,9 @@ inline std::span<const base::EnumName> enum_names(Permission) {
        {int(Permission::runs_trigger), "runs.trigger"},
        {int(Permission::approvals_decide), "approvals.decide"},
        {int(Permission::api_keys_read), "api_keys.read"},
-       {int(Permission::api_keys_write), "api_keys.write"}}};
+       {int(Permission::api_keys_write), "api_keys.write"},
+       {int(Permission::connections_read), "connections.read"},
+       {int(Permission::connections_write), "connections.write"}}};
   return names;
 }
 
@@ -53,9 +57,11 @@ constexpr Role least_role(Permission permission) {
     case Permission::runs_write:
     case Permission::runs_trigger:
     case Permission::approvals_decide:
+    case Permission::connections_read:
       return Role::developer;
     case Permission::api_keys_read:
     case Permission::api_keys_write:
+    case Permission::connections_write:
       return Role::admin;
   }
   return Role::owner;

@@ -12,12 +12,13 @@ extern const NodeType http;
 extern const NodeType noop;
 extern const NodeType python;
 extern const NodeType shell;
+extern const NodeType sql;
 extern const NodeType subflow;
 extern const NodeType transform;
 
 std::span<const NodeType* const> node_types() {
   static constexpr auto types = std::to_array<const NodeType*>(
-      {&noop, &python, &shell, &http, &transform, &branch, &delay, &approval, &subflow});
+      {&noop, &python, &shell, &http, &sql, &transform, &branch, &delay, &approval, &subflow});
   return types;
 }
 

@@ -2,6 +2,7 @@
 // one constant; the list of them is catalog.cc. Example to copy: shell.cc.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -9,6 +10,7 @@
 #include <variant>
 
 #include "base/result.h"
+#include "clients/sql.h"
 #include "exec/process.h"
 #include "model/node_type.h"
 #include "model/status.h"
@@ -26,6 +28,8 @@ struct NodeContext {
   std::vector<std::string> environment;  // DAGY_RUN_ID and its like, "NAME=value"
   std::string idempotency_key;           // the same for every attempt
   std::string traceparent;               // W3C trace context: the trace is the run
+  /// How to reach the database of the organization's connection of that name. `not_found`.
+  std::function<base::Result<clients::DatabaseAccess>(const std::string& name)> connection;
 };
 
 struct Prepared {

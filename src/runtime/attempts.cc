@@ -112,11 +112,12 @@ struct Attempts::Attempt {
 };
 
 Attempts::Attempts(std::unique_ptr<exec::ProcessHost> host, std::unique_ptr<net::HttpClient> http,
-                   Evaluator& evaluator, store::Objects& objects, base::Clock& clock,
-                   std::string work_root)
+                   Evaluator& evaluator, const Connections& connections, store::Objects& objects,
+                   base::Clock& clock, std::string work_root)
     : host_(std::move(host)),
       http_(std::move(http)),
       evaluator_(evaluator),
+      connections_(connections),
       objects_(objects),
       clock_(clock),
       work_root_(std::move(work_root)),
@@ -272,6 +273,9 @@ base::Result<nodes::NodeContext> Attempts::context_of(const Attempt& attempt, Ta
                          fmt::format("DAGY_ATTEMPT={}", attempt.start.attempt),
                          "DAGY_IDEMPOTENCY_KEY=" + context.idempotency_key,
                          "TRACEPARENT=" + context.traceparent};
+  context.connection = [this, org_id = run.org_id](const std::string& name) {
+    return connections_.access(org_id, name);
+  };
   if (run.map_index >= 0)
     context.environment.push_back(fmt::format("DAGY_MAP_INDEX={}", run.map_index));
   return context;

@@ -11,6 +11,7 @@
 #include "exec/process.h"
 #include "net/http_client.h"
 #include "nodes/catalog.h"
+#include "runtime/connections.h"
 #include "runtime/evaluator.h"
 #include "runtime/executor.h"
 #include "runtime/run_loop.h"
@@ -24,8 +25,8 @@ class Attempts : public Executor {
  public:
   /// `work_root` holds one working directory a live run.
   Attempts(std::unique_ptr<exec::ProcessHost> host, std::unique_ptr<net::HttpClient> http,
-           Evaluator& evaluator, store::Objects& objects, base::Clock& clock,
-           std::string work_root);
+           Evaluator& evaluator, const Connections& connections, store::Objects& objects,
+           base::Clock& clock, std::string work_root);
   ~Attempts() override;
 
   /// Ends every process and call. What they report from now on is not recorded, so their attempts
@@ -66,6 +67,7 @@ class Attempts : public Executor {
   std::unique_ptr<exec::ProcessHost> host_;
   std::unique_ptr<net::HttpClient> http_;
   Evaluator& evaluator_;
+  const Connections& connections_;
   store::Objects& objects_;
   base::Clock& clock_;
   const std::string work_root_;

@@ -23,6 +23,7 @@ base::Result<Libpq> load() {
     return base::unavailable(fmt::format("{} cannot be loaded: {}", library_name, dlerror()));
   Libpq pq{};
   bool all = true;
+  all = all && find(library, "PQcancel", pq.cancel);
   all = all && find(library, "PQclear", pq.clear);
   all = all && find(library, "PQcmdStatus", pq.cmd_status);
   all = all && find(library, "PQcmdTuples", pq.cmd_tuples);
@@ -32,10 +33,13 @@ base::Result<Libpq> load() {
   all = all && find(library, "PQconsumeInput", pq.consume_input);
   all = all && find(library, "PQenterPipelineMode", pq.enter_pipeline_mode);
   all = all && find(library, "PQerrorMessage", pq.error_message);
+  all = all && find(library, "PQexecParams", pq.exec_params);
   all = all && find(library, "PQfinish", pq.finish);
   all = all && find(library, "PQflush", pq.flush);
+  all = all && find(library, "PQfname", pq.fname);
   all = all && find(library, "PQfreemem", pq.freemem);
   all = all && find(library, "PQftype", pq.ftype);
+  all = all && find(library, "PQgetCancel", pq.get_cancel);
   all = all && find(library, "PQgetResult", pq.get_result);
   all = all && find(library, "PQgetisnull", pq.getisnull);
   all = all && find(library, "PQgetlength", pq.getlength);

@@ -9,6 +9,7 @@
 namespace store {
 
 struct Libpq {
+  decltype(&::PQcancel) cancel;
   decltype(&::PQclear) clear;
   decltype(&::PQcmdStatus) cmd_status;
   decltype(&::PQcmdTuples) cmd_tuples;
@@ -18,10 +19,13 @@ struct Libpq {
   decltype(&::PQconsumeInput) consume_input;
   decltype(&::PQenterPipelineMode) enter_pipeline_mode;
   decltype(&::PQerrorMessage) error_message;
+  decltype(&::PQexecParams) exec_params;
   decltype(&::PQfinish) finish;
   decltype(&::PQflush) flush;
+  decltype(&::PQfname) fname;
   decltype(&::PQfreemem) freemem;
   decltype(&::PQftype) ftype;
+  decltype(&::PQgetCancel) get_cancel;
   decltype(&::PQgetResult) get_result;
   decltype(&::PQgetisnull) getisnull;
   decltype(&::PQgetlength) getlength;

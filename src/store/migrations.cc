@@ -157,10 +157,20 @@ CREATE INDEX api_keys_org ON api_keys (org_id, key_id);
 ALTER TABLE audit_log ADD COLUMN api_key_id TEXT NOT NULL DEFAULT '';
 )sql";
 
+constexpr std::string_view connections = R"sql(
+CREATE TABLE master_keys (sealed TEXT PRIMARY KEY);
+CREATE TABLE connections (
+  connection_id TEXT PRIMARY KEY, org_id TEXT NOT NULL, name TEXT NOT NULL, type TEXT NOT NULL,
+  config TEXT NOT NULL, password TEXT NOT NULL, created_by TEXT NOT NULL,
+  created_at BIGINT NOT NULL, updated_at BIGINT NOT NULL, UNIQUE (org_id, name));
+CREATE INDEX connections_org ON connections (org_id, connection_id);
+)sql";
+
 constexpr auto all = std::to_array<Migration>({{1, "first schema", first_schema},
                                                {2, "whole engine", whole_engine},
                                                {3, "several nodes", several_nodes},
-                                               {4, "deployments", deployments}});
+                                               {4, "deployments", deployments},
+                                               {5, "connections", connections}});
 
 base::Result<> run_script(Tx& tx, std::string_view script) {
   while (!script.empty()) {

@@ -26,6 +26,12 @@ ROUTES = [
     ("PUT /deployments/{deployment_name}/version", "developer", 422),
     ("DELETE /deployments/{deployment_name}", "developer", 400),
     ("PATCH /workflows/{workflow_id}", "developer", 200),
+    ("POST /connections", "admin", 422),
+    ("GET /connections", "developer", 200),
+    ("GET /connections/{connection_id}", "developer", 200),
+    ("PATCH /connections/{connection_id}", "admin", 200),
+    ("POST /connections/{connection_id}/test", "admin", 200),
+    ("DELETE /connections/{connection_id}", "admin", 400),
     ("POST /api-keys", "admin", 422),
     ("GET /api-keys", "admin", 200),
     ("DELETE /api-keys/{key_id}", "admin", 404),
@@ -60,6 +66,7 @@ PERMISSIONS = {
     "flows.write": "developer", "runs.write": "developer", "runs.trigger": "developer",
     "approvals.decide": "developer",
     "api_keys.read": "admin", "api_keys.write": "admin",
+    "connections.read": "developer", "connections.write": "admin",
 }
 
 
@@ -70,7 +77,9 @@ def values_of_paths(owner):
     name = fresh_name("deployment")
     owner.call("POST /deployments", 201, body={"deployment_name": name, **named})
     workflow = owner.call("GET /flows/{flow_name}/latest", 200, path=named).json["workflow_id"]
-    return {"deployment_name": name, "workflow_id": workflow, "flow_name": run["flow_name"], "flow_version": run["flow_version"],
+    connection = owner.call("POST /connections", 201, body={
+        "name": name, "type": "postgresql", "host": "127.0.0.1", "database": "d", "user": "u"}).json
+    return {"connection_id": connection["connection_id"], "deployment_name": name, "workflow_id": workflow, "flow_name": run["flow_name"], "flow_version": run["flow_version"],
             "run_id": run["run_id"], "task_run_id": "only", "fingerprint": "0123456789abcdef",
             "key_id": "key_that_is_none"}
 
@@ -89,7 +98,8 @@ def body_for(route):
 
 def query_for(route):
     """A refusal of what would otherwise be gone."""
-    return {"unknown": 1} if route == "DELETE /deployments/{deployment_name}" else None
+    gone = ("DELETE /deployments/{deployment_name}", "DELETE /connections/{connection_id}")
+    return {"unknown": 1} if route in gone else None
 
 
 def test_the_table_is_the_document(nobody):
@@ -143,7 +153,7 @@ def test_another_organization_sees_nothing(stranger, path, route):
             "POST /flows/{flow_name}/deploy": {"deployment_name": "d"},
             "PUT /deployments/{deployment_name}/version": {"flow_version": "1"}}.get(route, body_for(route))
     answer = stranger.call(route, 404, path=path, body=body)
-    missing = path | {"deployment_name": "no_such", "workflow_id": "wf_no", "flow_name": "no_such_flow", "run_id": path["run_id"][:-1] + "z"}
+    missing = path | {"connection_id": "con_no", "deployment_name": "no_such", "workflow_id": "wf_no", "flow_name": "no_such_flow", "run_id": path["run_id"][:-1] + "z"}
     same = stranger.call(route, 404, path=missing, body=body)
     assert answer.json.keys() == same.json.keys()
 
