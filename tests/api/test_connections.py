@@ -11,8 +11,10 @@ from client import Client, eventually
 from flows import flow, fresh_name, register, run_flow, task, task_of
 
 CREATE, LIST = "POST /connections", "GET /connections"
-ONE, PATCH, DELETE, TEST = (f"{method} /connections/{{connection_id}}{end}" for method, end in (
-    ("GET", ""), ("PATCH", ""), ("DELETE", ""), ("POST", "/test")))
+ONE = "GET /connections/{connection_id}"
+PATCH = "PATCH /connections/{connection_id}"
+DELETE = "DELETE /connections/{connection_id}"
+TEST = "POST /connections/{connection_id}/test"
 SECRET = "opensesame-71c2"
 
 
