@@ -5,7 +5,7 @@ from .artifact import LocalArtifact
 from .client import DagyClient
 from .deployment import deploy
 from .errors import DagyError, FlowError
-from .local import LocalResult, run_local
+from .local import run_local
 from .model import Flow, Task, flow, task
 from .nodes import (approval, branch, delay, http, node, noop, shell, sql, subflow, transform)
 from .placeholders import Parameter, TaskOutput, expression, secret, variable
@@ -13,7 +13,7 @@ from .run_context import RunContext, context
 from .spec import flow_spec
 
 __all__ = [
-    "DagyClient", "DagyError", "Flow", "FlowError", "LocalArtifact", "LocalResult", "Parameter",
+    "DagyClient", "DagyError", "Flow", "FlowError", "LocalArtifact", "Parameter",
     "RunContext", "Task", "TaskOutput", "approval", "branch", "context", "delay", "deploy",
     "expression", "flow", "flow_spec", "http", "node", "noop", "run_local", "secret", "shell", "sql",
     "subflow", "task", "transform", "variable",

@@ -27,7 +27,7 @@ def source_file(function: object) -> pathlib.Path:
     return path
 
 
-def _root_and_package(file: pathlib.Path) -> Tuple[pathlib.Path, Optional[str]]:
+def root_and_package(file: pathlib.Path) -> Tuple[pathlib.Path, Optional[str]]:
     """What goes on sys.path for a file, and the package below it that the file is in."""
     root = file.parent
     while (root / "__init__.py").exists():
@@ -63,7 +63,7 @@ class LocalArtifact:
     @classmethod
     def of(cls, flow: Flow, exclude: Iterable[PathLike] = ()) -> "LocalArtifact":
         """The directory of the flow's file; of a flow in a package, the whole package."""
-        root, package = _root_and_package(source_file(flow.function))
+        root, package = root_and_package(source_file(flow.function))
         return cls(root, None if package is None else [package], exclude)
 
     def _below(self, start: pathlib.Path) -> Iterable[pathlib.Path]:

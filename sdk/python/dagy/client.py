@@ -7,6 +7,7 @@ import time
 import urllib.error
 import urllib.parse
 import urllib.request
+import uuid
 from typing import Any, Dict, Iterator, Mapping, Optional
 
 from .artifact import LocalArtifact
@@ -15,7 +16,6 @@ from .upload import upload
 
 RETRIES_MAX = 5  # of answers 429 and 503
 RETRY_SECONDS_MAX = 60.0
-WAIT_SECONDS_MAX = 600  # of one request
 FINAL = ("SUCCEEDED", "FAILED", "CANCELLED")
 
 
@@ -160,14 +160,16 @@ class DagyClient:
                 **more: Any) -> Dict[str, Any]:
         """Starts a run: {"run_id", "run_slug", "status"}. `more` are members of POST /runs.
 
-        With the same `idempotency_key` the same run is answered, so the call may be repeated.
+        With the same `idempotency_key` the same run is answered, so the call may be repeated; without
+        one each call starts another run.
         """
         body: Dict[str, Any] = {"parameters": dict(parameters or {}), **more}
         if flow_name is not None:
             body["flow_name"] = flow_name
         if deployment_name is not None:
             body["deployment_name"] = deployment_name
-        return self.call("POST", "/runs", body, idempotency_key=idempotency_key,
+        # A key in any case: a repeated request, after a 503, is the same call.
+        return self.call("POST", "/runs", body, idempotency_key=idempotency_key or uuid.uuid4().hex,
                          wait_seconds=more.get("wait_seconds") or 0)
 
     def run(self, flow_name: Optional[str] = None, parameters: Optional[Mapping[str, Any]] = None, *,

@@ -39,6 +39,9 @@ class Context:
     def __call__(self) -> RunContext:
         return of_this_thread.get() or _of_this_process()
 
+    def __repr__(self) -> str:
+        return "<dagy.context>"
+
     @property
     def run_id(self) -> str:
         return self().run_id
