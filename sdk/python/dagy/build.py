@@ -19,6 +19,8 @@ from .errors import FlowError
 from .model import Flow
 from .spec import all_nodes, flow_spec
 
+FLOW_FILE, ZIP_FILE = "flow.json", "artifact.zip"
+
 
 class BuildError(Exception):
     """`line` of the file (1 when none is at fault), and why."""
@@ -85,19 +87,20 @@ def build(file: pathlib.Path, name: Optional[str], output: pathlib.Path) -> None
     line = flow.function.__code__.co_firstlineno
     try:
         has_code = any(node.task for node in all_nodes(flow.build()))
-        artifact = LocalArtifact.of(flow, exclude=[output]) if has_code else None
+        written = [output, output / FLOW_FILE, output / ZIP_FILE]  # by an earlier build
+        artifact = LocalArtifact.of(flow, exclude=written) if has_code else None
         body = {"flow_spec": flow_spec(flow, artifact)}
         data = artifact.data if artifact is not None else None
     except (Exception, SystemExit) as error:
         _reraise(file, error, line)
     output.mkdir(parents=True, exist_ok=True)
-    zip_file = output / "artifact.zip"
+    zip_file = output / ZIP_FILE
     if data is not None:
         zip_file.write_bytes(data)
     elif zip_file.exists():
         zip_file.unlink()  # of an earlier build, which had code
     text = json.dumps(body, indent=2, ensure_ascii=False) + "\n"
-    (output / "flow.json").write_text(text, encoding="utf-8")
+    (output / FLOW_FILE).write_text(text, encoding="utf-8")
 
 
 def main(arguments: List[str]) -> int:

@@ -83,6 +83,8 @@ def run_local(flow: Flow, parameters: Optional[Mapping[str, Any]] = None, *,
         raise FlowError(f"{flow!r} is no flow: decorate its function with @flow")
     if max_workers is not None and (not isinstance(max_workers, int) or max_workers < 1):
         raise FlowError(f"max_workers must be a whole number from 1, not {max_workers!r}")
+    if fail_fast not in (None, True, False):
+        raise FlowError(f"fail_fast must be True, False or None, not {fail_fast!r}")
     graph = flow.build()
     refuse_what_needs_the_engine(flow, graph)
     values = resolve(flow.name, graph.parameters, parameters or {})

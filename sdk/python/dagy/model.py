@@ -347,7 +347,7 @@ def flow(function: Optional[Callable[..., Any]] = None, *, on_success: Sequence[
     """`@flow` or `@flow(name=…, fail_fast=False, on_failure=[alert], …)`.
 
     The function's parameters are the flow's: their types from annotations (str, int, float, bool,
-    dict, list, Literal), their defaults. It returns nothing, an output, or a list of them. Hooks
+    dict, list, Literal, Optional; Annotated[type, "description"]), their defaults. It returns nothing, an output, or a list of them. Hooks
     are tasks, or lambdas without arguments that call tasks. FlowError for what breaks a rule.
     """
     hooks = {"on_success": on_success, "on_failure": on_failure, "on_cancel": on_cancel}

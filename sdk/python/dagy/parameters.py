@@ -29,6 +29,7 @@ class ParameterSpec:
     required: bool
     default: Any = None
     choices: Optional[List[Any]] = None
+    description: Optional[str] = None
 
     def document(self) -> Dict[str, Any]:
         found: Dict[str, Any] = {"name": self.name, "type": self.type, "required": self.required}
@@ -36,6 +37,8 @@ class ParameterSpec:
             found["default"] = self.default
         if self.choices is not None:
             found["enum"] = self.choices
+        if self.description is not None:
+            found["description"] = self.description
         return found
 
     def fault_of(self, value: Any) -> Optional[str]:
@@ -50,7 +53,7 @@ class ParameterSpec:
 def parameters_of(function: Callable[..., Any]) -> List[ParameterSpec]:
     """FlowError names flow, parameter and rule."""
     try:
-        hints = typing.get_type_hints(function)
+        hints = typing.get_type_hints(function, include_extras=True)
     except (NameError, TypeError) as error:
         raise FlowError(f"flow '{function.__name__}': {error}") from None
     return [_parameter(f"flow '{function.__name__}': parameter '{each.name}'", each,
@@ -65,9 +68,12 @@ def _parameter(where: str, given: inspect.Parameter, hint: Any) -> ParameterSpec
     has_default = given.default is not given.empty
     if hint is None and has_default and type(given.default) in TYPES:
         hint = type(given.default)
-    kind, choices = _type_of(where, hint)
+    notes = getattr(hint, "__metadata__", ())  # of Annotated[type, "description"]
+    description = next((each for each in notes if isinstance(each, str)), None)
+    kind, choices = _type_of(where, hint.__origin__ if notes else hint)
     default = given.default if has_default else None
-    found = ParameterSpec(given.name, kind, not has_default, plain_json(where, default), choices)
+    found = ParameterSpec(given.name, kind, not has_default, plain_json(where, default), choices,
+                          description)
     fault = found.fault_of(found.default) if found.default is not None else None
     if fault:
         raise FlowError(f"{where}: its default {fault}")
