@@ -1,4 +1,4 @@
-"""What is installed on this Debian machine, as a flow. The tasks are plain functions, one a file."""
+"""What is installed on this Debian machine. The tasks are plain functions, one a file."""
 
 import pathlib
 from typing import Annotated

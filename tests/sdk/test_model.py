@@ -245,7 +245,7 @@ def test_placeholders_are_no_values(what, act, kind):
         made = {"parameter": n, "output": give(), "element": next(iter(n)),
                 "mapped": [work(x) for x in n][0]}[kind]
         act(made)
-    with pytest.raises(TypeError, match=f"known only when the flow runs.*cannot {what}; "):
+    with pytest.raises(TypeError, match=f"known only when the flow runs.*cannot {what}"):
         flow(body).build()
 
 

@@ -1,5 +1,5 @@
-"""Flows of Dagy in Python: `@task` and `@flow` describe them, `run_local` tries them, `deploy` brings
-them to a server, `DagyClient` runs them there."""
+"""Flows of Dagy in Python: `@task` and `@flow` describe them, `run_local` tries them, `deploy`
+brings them to a server, `DagyClient` runs them there."""
 
 import importlib
 from typing import TYPE_CHECKING, Any

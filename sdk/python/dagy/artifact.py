@@ -19,11 +19,12 @@ PathLike = Union[str, "os.PathLike[str]"]
 
 
 def source_file(function: object) -> pathlib.Path:
-    """The file that defines a function. FlowError when it has none, as in an interactive session."""
+    """The file that defines a function. FlowError when there is none, as at a prompt."""
     name = inspect.unwrap(function).__code__.co_filename  # type: ignore
     path = pathlib.Path(name).resolve()
     if not path.is_file():
-        raise FlowError(f"{function!r} is not defined in a file ({name}), so no artifact can hold it")
+        raise FlowError(f"{function!r} is not defined in a file ({name}), so it cannot go "
+                        "into an artifact")
     return path
 
 
@@ -126,10 +127,11 @@ class LocalArtifact:
         path, owner = source_file(function), f"task '{function.__name__}'"
         names = {real: name for name, real in self._real_files().items()}
         if path not in names:
-            raise FlowError(f"{owner} is defined in {path}, which the artifact of {self.root} has not")
+            raise FlowError(f"{owner} is defined in {path}, which the artifact of {self.root} "
+                            "has not")
         if "<" in function.__qualname__:
-            raise FlowError(f"{owner} is defined inside a function: only what a module has at its top "
-                            "can be found again")
+            raise FlowError(f"{owner} is defined inside a function: only what stands at the top "
+                            "of a module can be found again")
         parts: List[str] = names[path][:-len(".py")].split("/")
         if parts[-1] == "__init__":
             parts.pop()

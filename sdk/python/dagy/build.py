@@ -104,7 +104,8 @@ def build(file: pathlib.Path, name: Optional[str], output: pathlib.Path) -> None
 
 
 def main(arguments: List[str]) -> int:
-    parser = argparse.ArgumentParser(prog="python3 -m dagy.build", description=__doc__.split("\n")[0])
+    parser = argparse.ArgumentParser(prog="python3 -m dagy.build",
+                                     description=__doc__.split("\n")[0])
     parser.add_argument("file", metavar="FILE[:FLOW]")
     parser.add_argument("--output", required=True, metavar="DIR", type=pathlib.Path)
     given = parser.parse_args(arguments)

@@ -68,7 +68,7 @@ class DagyClient:
     def call(self, method: str, path: str, body: Optional[Mapping[str, Any]] = None, *,
              query: Optional[Mapping[str, Any]] = None, idempotency_key: Optional[str] = None,
              wait_seconds: float = 0) -> Any:
-        """One call of any route; `path` is already quoted. The answer's JSON, None if it is empty."""
+        """One call of any route; `path` is quoted already. The answer's JSON, None if empty."""
         headers = {"Accept": "application/json"}
         if body is not None:
             headers["Content-Type"] = "application/json"
@@ -143,7 +143,7 @@ class DagyClient:
 
     def deploy(self, flow_name: str, deployment_name: str, *, flow_version: Optional[str] = None,
                **more: Any) -> Dict[str, Any]:
-        """Binds a deployment to a registered version (the newest): POST /flows/{flow_name}/deploy."""
+        """Binds a deployment to a registered version, the newest unless it is named."""
         body = {"deployment_name": deployment_name, **more}
         if flow_version is not None:
             body["flow_version"] = flow_version
@@ -155,13 +155,14 @@ class DagyClient:
 
     # ---- runs ----
 
-    def trigger(self, flow_name: Optional[str] = None, parameters: Optional[Mapping[str, Any]] = None,
-                *, deployment_name: Optional[str] = None, idempotency_key: Optional[str] = None,
+    def trigger(self, flow_name: Optional[str] = None,
+                parameters: Optional[Mapping[str, Any]] = None, *,
+                deployment_name: Optional[str] = None, idempotency_key: Optional[str] = None,
                 **more: Any) -> Dict[str, Any]:
         """Starts a run: {"run_id", "run_slug", "status"}. `more` are members of POST /runs.
 
-        With the same `idempotency_key` the same run is answered, so the call may be repeated; without
-        one each call starts another run.
+        With the same `idempotency_key` the same run is answered, so the call may be repeated;
+        without one each call starts another run.
         """
         body: Dict[str, Any] = {"parameters": dict(parameters or {}), **more}
         if flow_name is not None:
@@ -172,7 +173,8 @@ class DagyClient:
         return self.call("POST", "/runs", body, idempotency_key=idempotency_key or uuid.uuid4().hex,
                          wait_seconds=more.get("wait_seconds") or 0)
 
-    def run(self, flow_name: Optional[str] = None, parameters: Optional[Mapping[str, Any]] = None, *,
+    def run(self, flow_name: Optional[str] = None,
+            parameters: Optional[Mapping[str, Any]] = None, *,
             timeout_seconds: Optional[float] = None, **more: Any) -> Dict[str, Any]:
         """Starts a run and waits for its end."""
         started = self.trigger(flow_name, parameters, **more)

@@ -15,60 +15,25 @@ import tempfile
 import time
 import uuid
 from collections import deque
-from dataclasses import dataclass, field
 from typing import Any, Callable, Deque, Dict, List, Mapping, Optional, Tuple
 
 from .errors import FlowError
 from .local_attempt import Attempt, Outcome
-from .local_rules import (C, F, S, U, Unreachable, at_pointer, delay_seconds, handles_failure,
-                          may_retry, refuse_what_needs_the_engine, retry_delay, verdict,
-                          with_article)
-from .model import Flow, Graph, Node
+from .local_rules import (C, F, Unreachable, at_pointer, delay_seconds, handles_failure, may_retry,
+                          refuse_what_needs_the_engine, retry_delay, verdict, with_article)
+from .local_task import OPEN, TaskRun
+from .model import Flow, Graph
 from .parameters import resolve
 from .run_context import RunContext
 
 HOOKS_SECONDS = 600.0
 MAX_PARALLEL = 64  # where the flow names none
 MAP_ELEMENTS_MAX = 100_000
-OPEN = ("PENDING", "QUEUED", "RUNNING", "RETRYING", "WAITING")
-
-
-@dataclass(eq=False)
-class TaskRun:
-    """A task, or one element of a mapped one."""
-
-    node: Node
-    is_hook: bool = False
-    index: Optional[int] = None
-    mapped: Optional["TaskRun"] = None  # whose element it is
-    item: Any = None
-    status: str = "PENDING"
-    by_choice: bool = False
-    number: int = 0  # of the last attempt
-    output: str = "null"
-    error: Optional[Dict[str, str]] = None
-    attempt: Optional[Attempt] = None  # while it runs
-    epoch: int = 0  # counts what timers and reports may be about
-    elements: "List[TaskRun]" = field(default_factory=list)
-    waiting: "Deque[TaskRun]" = field(default_factory=deque)  # elements that have not begun
-    open_elements: int = 0
-    failures: int = 0
-
-    @property
-    def end(self) -> str:
-        """As the trigger rules of its children see it."""
-        if self.status in ("FAILED", "TIMED_OUT"):
-            return F
-        return S if self.status == "SUCCEEDED" else C if self.by_choice else U
-
-    def document(self) -> Dict[str, Any]:
-        return {"task_id": self.node.id, "map_index": self.index,
-                "name": self.node.options.get("name", self.node.id), "status": self.status,
-                "attempt": self.number, "output": json.loads(self.output), "error": self.error}
 
 
 def run_local(flow: Flow, parameters: Optional[Mapping[str, Any]] = None, *,
-              max_workers: Optional[int] = None, fail_fast: Optional[bool] = None) -> Dict[str, Any]:
+              max_workers: Optional[int] = None,
+              fail_fast: Optional[bool] = None) -> Dict[str, Any]:
     """Runs the flow here and returns what GET /runs/{run_id} would show of it:
 
     {"run_id", "flow_name", "status", "parameters", "output", "error", "task_runs": [{"task_id",

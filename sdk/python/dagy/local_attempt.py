@@ -1,5 +1,5 @@
-"""One attempt of a local run: a Python call in a thread, or a process. The words of its failures are
-the server's."""
+"""One attempt of a local run: a Python call in a thread, or a process. The words of its failures
+are the server's."""
 
 import json
 import os

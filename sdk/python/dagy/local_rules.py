@@ -1,4 +1,5 @@
-"""What a local run knows of the engine's rules, and what it refuses because only the engine has it."""
+"""What a local run knows of the engine's rules, and what it refuses because only the engine can do
+it."""
 
 import random
 import shutil
@@ -90,8 +91,8 @@ def refuse_what_needs_the_engine(flow: Flow, graph: Graph) -> None:
             try:
                 _time(node.config["until"])
             except ValueError as error:
-                raise FlowError(f"task '{node.id}': until must be a time of ISO 8601 with its zone, "
-                                f"not {node.config['until']!r} ({error})") from None
+                raise FlowError(f"task '{node.id}': until must be a time of ISO 8601 with its "
+                                f"zone, not {node.config['until']!r} ({error})") from None
     if any(node.type == "transform" for node in all_nodes(graph)) and shutil.which("jq") is None:
         raise FlowError("a transform needs the program jq, which is not installed here")
 

@@ -126,12 +126,13 @@ class Builder:
             return {"task": values[0].task_id}
         for each in values:
             if isinstance(each, MapItem):
-                raise FlowError(f"{where}: {each._describe()} cannot stand in a list of others; pass "
-                                "the list itself, or the results of a mapped task as a list of "
-                                "their own")
+                raise FlowError(f"{where}: {each._describe()} cannot stand in a list of others; "
+                                "pass the list itself, or the results of a mapped task as a list "
+                                "of their own")
             if not isinstance(each, TaskOutput) or each.path:
-                raise FlowError(f"{where}: a list is of whole outputs of tasks, or of plain values, "
-                                f"not {each!r} beside an output; give it as an input of its own")
+                raise FlowError(f"{where}: a list is of whole outputs of tasks, or of plain "
+                                f"values, not {each!r} beside an output; give it as an input of "
+                                "its own")
         return {"tasks": [each.task_id for each in values]}
 
     @staticmethod
@@ -196,7 +197,8 @@ class Task:
                                 "to wait for")
         self.options = rules.checked(owner, options, rules.TASK_OPTIONS)
         if "repeat_until" in self.options and "previous" not in self.signature.parameters:
-            raise FlowError(f"{owner}: repeat_until gives the argument 'previous': add previous=None")
+            raise FlowError(f"{owner}: repeat_until gives the argument 'previous': add "
+                            "previous=None")
 
     def with_options(self, **options: Any) -> "Task":
         """The same task with other options; None takes one away."""
@@ -206,7 +208,8 @@ class Task:
         builder = _building.get()
         if builder is None:
             if after != ():
-                raise FlowError(f"task '{self.function.__name__}': after= is for the body of a flow")
+                raise FlowError(f"task '{self.function.__name__}': after= is for the body of a "
+                                "flow")
             return self.function(*args, **kwargs)
         inputs = self._bind(args, kwargs)
         config = {"start": self.options["start"]} if "start" in self.options else {}
@@ -263,8 +266,8 @@ class ItemAs:
 
 
 def task(function: Optional[Callable[..., Any]] = None, **options: Any) -> Any:
-    """`@task` or `@task(retries=3, …)`: the options of a task of the FlowSpec. FlowError if one is
-    unknown or out of its range."""
+    """`@task` or `@task(retries=3, …)`: the options of a task of the FlowSpec. FlowError if
+    one is unknown or out of its range."""
     if function is not None:
         return Task(function, options)
     return lambda decorated: Task(decorated, options)
@@ -291,7 +294,8 @@ class Flow:
     @staticmethod
     def _checked_hooks(owner: str, kind: str, hooks: Any) -> List[Callable[[], Any]]:
         if not isinstance(hooks, (list, tuple)) or not all(callable(each) for each in hooks):
-            raise FlowError(f"{owner}: {kind} must be a list of tasks, or of lambdas that call them")
+            raise FlowError(f"{owner}: {kind} must be a list of tasks, or of lambdas that call "
+                            "them")
         return list(hooks)
 
     def __call__(self, *_: Any, **__: Any) -> Any:
@@ -301,7 +305,8 @@ class Flow:
     def build(self) -> Graph:
         """The graph. Whatever the body raises comes through; FlowError for a broken rule."""
         if _building.get() is not None:
-            raise FlowError(f"flow '{self.name}' cannot be built inside another flow: use subflow()")
+            raise FlowError(f"flow '{self.name}' cannot be built inside another flow: use "
+                            "subflow()")
         graph = Graph(self.parameters)
         builder = Builder(graph)
         token = _building.set(builder)
@@ -328,8 +333,8 @@ class Flow:
         for each in [result] if whole is not None else several:
             one = output_task(each)
             if one is None:
-                raise FlowError(f"flow '{self.name}' returns {each!r}; it can return the output of a "
-                                "task, or several in a list: the result is then {id: output}")
+                raise FlowError(f"flow '{self.name}' returns {each!r}; it can return the output of "
+                                "a task, or several in a list: the result is then {id: output}")
             if one not in found:
                 found.append(one)
         if not found:
@@ -347,8 +352,9 @@ def flow(function: Optional[Callable[..., Any]] = None, *, on_success: Sequence[
     """`@flow` or `@flow(name=…, fail_fast=False, on_failure=[alert], …)`.
 
     The function's parameters are the flow's: their types from annotations (str, int, float, bool,
-    dict, list, Literal, Optional; Annotated[type, "description"]), their defaults. It returns nothing, an output, or a list of them. Hooks
-    are tasks, or lambdas without arguments that call tasks. FlowError for what breaks a rule.
+    dict, list, Literal, Optional; Annotated[type, "description"]), their defaults. It returns
+    nothing, an output, or a list of them. Hooks are tasks, or lambdas without arguments that call
+    tasks. FlowError for what breaks a rule.
     """
     hooks = {"on_success": on_success, "on_failure": on_failure, "on_cancel": on_cancel}
     if function is not None:

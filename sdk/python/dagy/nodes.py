@@ -1,9 +1,9 @@
 """Tasks that are no Python functions: one builder for each node type of the server.
 
-All are called in a flow's body (or a hook's lambda) and return what a task call returns. `inputs` is
-{name: value, parameter or output}; config texts see them as {{ inputs.name }}, a shell command gets
-them as a JSON object on standard input. Mapped over a list, the element is the input `item`. `after`
-and the other options are those of @task. FlowError for what breaks a rule.
+All are called in a flow's body (or a hook's lambda) and return what a task call returns. `inputs`
+is {name: value, parameter or output}; config texts see them as {{ inputs.name }}, a shell command
+gets them as a JSON object on standard input. Mapped over a list, the element is the input `item`.
+`after` and the other options are those of @task. FlowError for what breaks a rule.
 """
 
 from typing import Any, Dict, List, Mapping, Optional, Sequence, Union
@@ -97,8 +97,8 @@ def branch(conditions: Mapping[str, str], *, otherwise: Optional[str] = None, in
         rules.text(1, 128)("branch: a label", label)
         rules.expression_text(f"branch: the condition of {label!r}", condition)
     listed = [{"label": label, "expression": each} for label, each in conditions.items()]
-    made = node("branch", {"conditions": listed, "otherwise": otherwise}, inputs=inputs, after=after,
-                **options)
+    made = node("branch", {"conditions": listed, "otherwise": otherwise}, inputs=inputs,
+                after=after, **options)
     if not isinstance(made, TaskOutput):
         raise FlowError("branch: it cannot be mapped over a list")
     return BranchOutput(made.task_id, (*conditions, *([otherwise] if otherwise else [])))
@@ -111,7 +111,8 @@ def delay(seconds: Optional[float] = None, *, until: Optional[str] = None, input
         raise FlowError("delay: give either seconds or until")
     if isinstance(seconds, (int, float)):
         rules.number(0, rules.SECONDS_MAX)("delay: seconds", seconds)
-    return node("delay", {"seconds": seconds, "until": until}, inputs=inputs, after=after, **options)
+    return node("delay", {"seconds": seconds, "until": until}, inputs=inputs, after=after,
+                **options)
 
 
 def approval(message: str, *, assignees: Sequence[str] = (), form: Sequence[Mapping[str, Any]] = (),
@@ -129,8 +130,8 @@ def approval(message: str, *, assignees: Sequence[str] = (), form: Sequence[Mapp
 
 
 def subflow(flow: str, *, flow_version: Optional[str] = None,
-            parameters: Optional[Mapping[str, Any]] = None, wait: bool = True, inputs: Inputs = None,
-            after: Any = (), **options: Any) -> Output:
+            parameters: Optional[Mapping[str, Any]] = None, wait: bool = True,
+            inputs: Inputs = None, after: Any = (), **options: Any) -> Output:
     """Runs another flow by its name. Output: that run's output, or its id with wait=False."""
     if not isinstance(flow, str):
         raise FlowError(f"subflow: flow must be the name of a registered flow, not {flow!r}")

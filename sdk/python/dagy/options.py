@@ -207,8 +207,8 @@ def plain_json(where: str, value: Any, depth: int = 0) -> Any:
     if depth > 60:
         raise FlowError(f"{where} is nested deeper than 60 levels")
     if isinstance(value, Placeholder):
-        raise FlowError(f"{where}: {value!r} cannot stand inside another value; give it as an input "
-                        "of its own")
+        raise FlowError(f"{where}: {value!r} cannot stand inside another value; give it as an "
+                        "input of its own")
     if value is None or isinstance(value, (bool, str, int)):
         return value
     if isinstance(value, float):
@@ -223,5 +223,5 @@ def plain_json(where: str, value: Any, depth: int = 0) -> Any:
                 raise FlowError(f"{where}: names must be text, not {key!r}")
         return {key: plain_json(f"{where}[{json.dumps(key)}]", each, depth + 1)
                 for key, each in value.items()}
-    raise FlowError(f"{where}: a {type(value).__name__} is not JSON; text, numbers, booleans, None, "
-                    "lists and dicts are")
+    raise FlowError(f"{where}: a {type(value).__name__} is not JSON; text, numbers, booleans, "
+                    "None, lists and dicts are")

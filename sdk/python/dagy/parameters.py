@@ -96,7 +96,7 @@ def _type_of(where: str, hint: Any) -> Tuple[str, Optional[List[Any]]]:
 
 
 def resolve(flow: str, declared: List[ParameterSpec], given: Mapping[str, Any]) -> Dict[str, Any]:
-    """The value of every parameter, as the server would have it. FlowError for all faults at once."""
+    """The value of every parameter, as the server has it. FlowError names all faults at once."""
     known = {each.name: each for each in declared}
     faults = [f"{name}: there is no such parameter" for name in given if name not in known]
     values: Dict[str, Any] = {}

@@ -8,9 +8,9 @@ from typing import Any, Dict, Iterator, NoReturn, Optional, Tuple
 
 Source = Dict[str, Any]  # an input's source, as the FlowSpec has it
 
-_OPERATORS = ("lt le gt ge add radd sub rsub mul rmul matmul truediv rtruediv floordiv rfloordiv mod rmod "
-              "pow rpow and rand or ror xor rxor lshift rlshift rshift rrshift neg pos abs invert "
-              "round divmod rdivmod eq ne").split()
+_OPERATORS = ("lt le gt ge add radd sub rsub mul rmul matmul truediv rtruediv floordiv rfloordiv "
+              "mod rmod pow rpow and rand or ror xor rxor lshift rlshift rshift rrshift neg "
+              "pos abs invert round divmod rdivmod eq ne").split()
 _CONVERSIONS = {"str": "text", "format": "text", "bytes": "bytes", "int": "a number",
                 "float": "a number", "index": "a number", "complex": "a number"}
 

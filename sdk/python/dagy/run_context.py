@@ -34,7 +34,8 @@ def _of_this_process() -> RunContext:
 
 
 class Context:
-    """`dagy.context.run_id` and `dagy.context().run_id` are the same. RuntimeError outside of a run."""
+    """`dagy.context.run_id` and `dagy.context().run_id` are the same. RuntimeError outside
+    of a run."""
 
     def __call__(self) -> RunContext:
         return of_this_thread.get() or _of_this_process()
