@@ -30,8 +30,9 @@ def load(path, name=None):
 
 @pytest.fixture
 def folder(tmp_path):
-    for name, text in {"flow.py": FLOW, "data/a.txt": "a", ".git/config": "no", ".env": "no",
-                       "__pycache__/flow.pyc": "no", "old.pyc": "no", "z.sh": "#!/bin/sh\n"}.items():
+    files = {"flow.py": FLOW, "data/a.txt": "a", ".git/config": "no", ".env": "no",
+             "__pycache__/flow.pyc": "no", "old.pyc": "no", "z.sh": "#!/bin/sh\n"}
+    for name, text in files.items():
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text(text)
     (tmp_path / "z.sh").chmod(0o755)

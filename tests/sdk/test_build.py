@@ -59,11 +59,13 @@ def test_into_its_own_folder(tmp_path):
     ("x = (\n", "", 1, "SyntaxError"),
     ("\nimport nothing_like_this\n", "", 2, "ModuleNotFoundError: No module named"),
     ("\n\nraise SystemExit(3)\n", "", 3, "SystemExit: 3"),
-    (GOOD.replace("return work(n)", "return work(n + 1)"), ":first", 9, "parameter 'n' is known only"),
+    (GOOD.replace("return work(n)", "return work(n + 1)"), ":first", 9,
+     "parameter 'n' is known only"),
     (GOOD.replace("@task", "@task(retries=-1)"), ":first", 3, "task 'work': retries must be"),
     (GOOD.replace("return work(n)", "return work({}[n])"), ":first", 9, "KeyError"),
     (GOOD.replace("(n: int)", "(n)"), ":first", 7, "flow 'first': parameter 'n' needs a type"),
-    ("from dagy import flow, task\n@flow\ndef f():\n    task(lambda: 1)()\n", "", 4, "the id of task"),
+    ("from dagy import flow, task\n@flow\ndef f():\n    task(lambda: 1)()\n", "", 4,
+     "the id of task"),
 ])
 def test_errors(tmp_path, text, name, line, message):
     (tmp_path / "flows.py").write_text(text)

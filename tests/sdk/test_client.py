@@ -272,7 +272,8 @@ def test_register_and_run(real):
         run = real.run(parameters={"name": "you"}, **target)
         assert (run["status"], run["output"]) == ("SUCCEEDED", {"hello": "you"})
     assert [line["message"] for line in real.logs(run["run_id"])] == ['{"hello":"you"}']
-    assert {each["task_id"] for each in real.task_runs(run["run_id"], limit=1)} == {"delay", "greet"}
+    found = real.task_runs(run["run_id"], limit=1)
+    assert {each["task_id"] for each in found} == {"delay", "greet"}
     assert len(list(real.runs(flow_name="greeting", limit=1))) == 2
 
 
@@ -285,7 +286,8 @@ def test_deploy_a_registered_version(real):
 def test_the_same_key_is_the_same_run(real):
     dagy.deploy(greeting, real)
     first = real.trigger("greeting", {"name": "a"}, idempotency_key="one")
-    assert real.trigger("greeting", {"name": "a"}, idempotency_key="one")["run_id"] == first["run_id"]
+    again = real.trigger("greeting", {"name": "a"}, idempotency_key="one")
+    assert again["run_id"] == first["run_id"]
     assert real.trigger("greeting", {"name": "a"})["run_id"] != first["run_id"]
 
 

@@ -36,7 +36,8 @@ def _put_parts(client: "DagyClient", data: bytes, started: Dict[str, Any]) -> Li
     size, found = started["part_size"], []
     for part in sorted(started["parts"], key=lambda each: each["part_number"]):
         piece = data[(part["part_number"] - 1) * size:part["part_number"] * size]
-        target = urllib.parse.urljoin(client.url + "/", part["url"])
+        is_absolute = urllib.parse.urlsplit(part["url"]).scheme != ""
+        target = part["url"] if is_absolute else f"{client.url}/{part['url'].lstrip('/')}"
         _, headers = client.exchange("PUT", target, piece,
                                      {"Content-Type": "application/octet-stream"})
         expected = f'"{hashlib.sha256(piece).hexdigest()}"'
