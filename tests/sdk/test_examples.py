@@ -1,0 +1,119 @@
+"""Each example in this process and on a real server: the same states, outputs and errors.
+
+DAGY_SDK_WITHOUT_SERVER=1 leaves the server out, for one that takes no artifacts.
+"""
+
+import importlib.util
+import json
+import os
+import pathlib
+
+import pytest
+
+import server as servers
+from dagy import DagyClient, Flow, deploy, flow_spec, run_local
+
+EXAMPLES = pathlib.Path(__file__).resolve().parents[2] / "examples"
+WITHOUT_SERVER = os.environ.get("DAGY_SDK_WITHOUT_SERVER") == "1"
+
+CASES = [
+    ("fan_out", {}, "SUCCEEDED"), ("fan_out", {"texts": []}, "SUCCEEDED"),
+    ("resilient", {}, "SUCCEEDED"), ("resilient", {"broken": True}, "FAILED"),
+    ("resilient", {"numbers": [0, 0]}, "FAILED"),
+    ("mixed", {}, "SUCCEEDED"), ("mixed", {"unit": 0}, "FAILED"),
+]
+OUTPUTS = {"fan_out": "6 words; the most are in 'one two three'",
+           "resilient": {"keep": {"from": "the archive", "kept": [60, 30, 20]},
+                         "clean_up": "nothing to clean up"},
+           "mixed": ["a: 2.0", "c: 1.2", "b: 0.5"]}
+
+
+def load(name, monkeypatch):
+    """The flow of an example; each has a module `flow`, so under a name of its own."""
+    monkeypatch.syspath_prepend(EXAMPLES / name)
+    spec = importlib.util.spec_from_file_location(f"{name}_flow", EXAMPLES / name / "flow.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    found, = [each for each in vars(module).values() if isinstance(each, Flow)]
+    assert found.name == name
+    return found
+
+
+def shown(run, left_out=()):
+    """What must be the same wherever a flow runs."""
+    tasks = [(each["task_id"], each["map_index"], each["name"], each["status"], each["attempt"],
+              each["error"], None if each["task_id"] in left_out else each["output"])
+             for each in run["task_runs"]]
+    return {"status": run["status"], "error": run["error"], "parameters": run["parameters"],
+            "output": run["output"], "tasks": tasks}
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory):
+    if WITHOUT_SERVER:
+        pytest.skip("DAGY_SDK_WITHOUT_SERVER")
+    base = tmp_path_factory.getbasetemp()
+    base.chmod(0o777)  # tasks have a user of their own
+    with servers.Server(tmp_path_factory.mktemp("server"), DAGY_ALLOWED_PATHS=base) as started:
+        client = DagyClient(f"http://localhost:{started.port}")
+        client.login(servers.OWNER, servers.PASSWORD)
+        yield client
+
+
+@pytest.mark.parametrize("name, parameters, status", CASES)
+def test_here(name, parameters, status, monkeypatch):
+    run = run_local(load(name, monkeypatch), parameters)
+    assert run["status"] == status
+    if not parameters:
+        assert run["output"] == OUTPUTS[name]
+
+
+@pytest.mark.parametrize("name, parameters, status", CASES)
+def test_here_and_there(name, parameters, status, monkeypatch, server):
+    example = load(name, monkeypatch)
+    deploy(example, server, deployment_name=name)
+    there = server.run(deployment_name=name, parameters=parameters)
+    assert there["status"] == status
+    assert shown(run_local(example, parameters)) == shown(there)
+
+
+def test_every_example_is_run():
+    assert {each.parent.name for each in EXAMPLES.glob("*/flow.py")} == {
+        "debian_inventory", *(name for name, _, _ in CASES)}
+
+
+def inventory(run, directory):
+    """The result without what is this run's own: its directories."""
+    found = shown(run, left_out={"snapshot", "parse"})  # paths; too large for an answer
+    return json.loads(json.dumps(found).replace(str(directory), "DIR"))
+
+
+def test_debian_inventory(monkeypatch, tmp_path, server):
+    example = load("debian_inventory", monkeypatch)
+    directories = [tmp_path / "here", tmp_path / "there"]
+    tmp_path.chmod(0o777)
+    deploy(example, server)
+    here = run_local(example, {"output_dir": str(directories[0])})
+    there = server.run("debian_inventory", {"output_dir": str(directories[1])})
+    assert here["status"] == "SUCCEEDED"
+    assert inventory(here, directories[0]) == inventory(there, directories[1])
+
+
+def test_debian_inventory_is_its_flow_json(monkeypatch):
+    """Both describe one flow, but for where the code of Python tasks is."""
+    written = json.loads((EXAMPLES / "debian_inventory" / "flow.json").read_text(encoding="utf-8"))
+    made = flow_spec(load("debian_inventory", monkeypatch))
+    for task in (*written["tasks"], *made["tasks"]):
+        if task["type"] == "python":
+            config = task.pop("config")
+            assert set(config) <= {"code", "entrypoint"}
+        else:
+            file = next(iter(task["config"].values()))
+            if isinstance(file, dict):
+                name = next(iter(task["config"]))
+                path = EXAMPLES / "debian_inventory" / file["file"]
+                task["config"][name] = path.read_text(encoding="utf-8")
+        task["depends_on"] = sorted(task.get("depends_on", []))
+    for parameter in (*written["parameters"], *made["parameters"]):
+        parameter.setdefault("required", False)
+    assert made == written
