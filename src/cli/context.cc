@@ -77,7 +77,7 @@ CLI::App* make_command(Context& context, const std::vector<std::string>& words,
     if (next == nullptr) {
       next = command->add_subcommand(word);
       next->fallthrough();
-      if (command != &context.app) command->require_subcommand(0, 1);
+      if (command != &context.app) command->require_subcommand(1);
     }
     command = next;
   }

@@ -35,9 +35,9 @@ using RunListener = std::function<void(std::string_view type, base::JsonView dat
 
 enum class FollowEnd { run_ended, interrupted };
 
-/// Tells of the run from its beginning until it has ended, or `is_interrupted` says so. A lost
-/// connection is made again and goes on where it broke; the error of the last try after
-/// reconnects_max of them in a row, or of the first one at once.
+/// Tells of the run from its beginning, each line of its log once, until it has ended, or
+/// `is_interrupted` says so. A lost connection is made again and goes on where it broke; the error
+/// of the last try after reconnects_max of them in a row, or of the first one at once.
 base::Result<FollowEnd> follow_run(ApiClient& client, const std::string& run_id,
                                    const RunListener& listener,
                                    const std::function<bool()>& is_interrupted);

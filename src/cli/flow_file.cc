@@ -144,8 +144,8 @@ std::vector<std::string> build_environment(const std::string& sdk_path) {
 
 base::Result<FlowFile> build_python(const std::string& path, const std::string& argument,
                                     std::string_view sdk, const std::string& scratch) {
-  if (sdk.empty()) return base::invalid(path + ": this program was built without the Python SDK");
   TRY(read_file(path, limits::spec_bytes_max));  // says why it cannot be read
+  if (sdk.empty()) return base::invalid(path + ": this program was built without the Python SDK");
   std::string sdk_path = scratch + "/dagy_sdk.zip", out = scratch + "/build";
   TRY(write_file(sdk_path, sdk));
   std::filesystem::create_directory(out);

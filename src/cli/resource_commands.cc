@@ -195,7 +195,9 @@ bool is_paged(const Operation& operation) {
 void add_operation(Context& context, const Operation& operation,
                    const std::vector<std::string>& words) {
   CLI::App* command = make_command(context, words, operation.summary);
-  command->group(std::string(operation.tag));
+  CLI::App* group = command->get_parent();
+  if (group != &context.app && group->get_description().empty())
+    group->description(std::string(operation.tag));
   auto arguments = std::make_shared<Arguments>();
   std::vector<std::string> names = path_parameters(operation.path);
   arguments->path.resize(names.size());

@@ -140,7 +140,7 @@ class HttpSession::Impl {
 
   base::Error failure(CURLcode code, std::string_view url) const {
     std::string_view shown = url.substr(0, url.find('?'));
-    if (code == CURLE_URL_MALFORMAT || code == CURLE_UNSUPPORTED_PROTOCOL)
+    if (code == CURLE_URL_MALFORMAT)
       return base::invalid(fmt::format("{} is no http or https address", shown));
     if (is_too_large_)
       return base::Error{base::ErrorCode::upstream,

@@ -14,7 +14,7 @@ def test_yaml_file_runs_without_a_server(alone):
     (alone.home / "words.yaml").write_text(flows.WORDS_YAML)
     done = alone.raw("run", "words.yaml", "-p", "text=one two")
     assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout) == {"words": 2, "no": "no"}
+    assert json.loads(done.stdout) == {"count": {"words": 2, "no": "no"}}
     progress = done.stderr.decode()
     assert "| counting" in progress and "SUCCEEDED after" in progress
     assert "1 of 1 tasks succeeded" in progress
@@ -27,10 +27,10 @@ def test_parameters(alone):
     (alone.home / "words.yaml").write_text(flows.WORDS_YAML)
     (alone.home / "given.json").write_text('{"text": "a b c d"}')
     run = ("run", "words.yaml")
-    assert json.loads(alone(*run))["words"] == 3
-    assert json.loads(alone(*run, "--parameters", "@given.json"))["words"] == 4
-    assert json.loads(alone(*run, "--parameters", '{"text": "a"}'))["words"] == 1
-    assert json.loads(alone(*run, "--parameters", "@given.json", "-p", "text=x"))["words"] == 1
+    assert json.loads(alone(*run))["count"]["words"] == 3
+    assert json.loads(alone(*run, "--parameters", "@given.json"))["count"]["words"] == 4
+    assert json.loads(alone(*run, "--parameters", '{"text": "a"}'))["count"]["words"] == 1
+    assert json.loads(alone(*run, "--parameters", "@given.json", "-p", "text=x"))["count"]["words"] == 1
     assert "must be name=value" in alone(*run, "-p", "text", code=2)
     assert "must be JSON" in alone(*run, "--parameters", "{", code=2)
     assert "must be an object" in alone(*run, "--parameters", "[]", code=2)

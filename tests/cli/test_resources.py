@@ -97,7 +97,7 @@ def test_exit_codes(cli, stranger, server):
     cli("runs", "list", "--limit", "many", code=2)
     cli("runs", "list", "--colour", "red", code=2)
     cli("no-such-command", code=2)
-    cli("runs", code=0)
+    cli("runs", code=2)
     cli(code=2)
     cli("flows", "list", "--output", "xml", code=2)
     cli("runs", "start", "--parameters", "{", "--flow-name", "x", code=2)
