@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Writes docs/api/openapi.json and docs/settings.md from the program itself.
+"""Writes docs/api/openapi.json, docs/settings.md and docs/cli.md from the program itself.
 
 With --check nothing is written: a difference is shown and the exit code is 1.
 """
@@ -20,6 +20,18 @@ variable over the file that `--config` or `DAGY_CONFIG` names. A setting without
 secret and is only read from its variable. An unknown `DAGY_` variable is ignored with a warning.
 
 """
+CLI_HEAD = """\
+# The command line
+
+Made by `scripts/export_openapi.py` from `dagy commands`; do not edit. Commands of plain resources come
+from the route table: a new route is a new command.
+
+Exit codes: 0 done, 1 failed (also a run that did), 2 wrong usage or refused input, 3 credential, 4 network
+or a server that is not ready, 5 not found; 130 after Ctrl-C. The server is `--url`, `DAGY_URL` or the
+profile's; the credential `DAGY_TOKEN` or the profile's, which goes to that profile's server alone. A value
+`@FILE` is the text of that file, `@-` standard input.
+
+"""
 
 
 def documents(binary):
@@ -30,6 +42,7 @@ def documents(binary):
     return {
         ROOT / "docs" / "api" / "openapi.json": printed("openapi"),
         ROOT / "docs" / "settings.md": SETTINGS_HEAD + printed("settings"),
+        ROOT / "docs" / "cli.md": CLI_HEAD + printed("commands"),
     }
 
 

@@ -21,14 +21,15 @@ base::Result<> check(const Settings& settings) {
 
 }  // namespace
 
-base::Result<bool> make_owner(store::Store& store, auth::PasswordHasher& hasher, base::Clock& clock,
-                              base::Random& random, const Settings& settings) {
+base::Result<std::optional<NewOwner>> make_owner(store::Store& store, auth::PasswordHasher& hasher,
+                                                 base::Clock& clock, base::Random& random,
+                                                 const Settings& settings) {
   bool exists = false;
   TRY(store.read([&](store::Tx& tx) -> base::Result<> {
     exists = TRY(auth::has_users(tx));
     return {};
   }));
-  if (exists) return false;
+  if (exists) return std::optional<NewOwner>();
   TRY(check(settings));
   bool one_time = settings.owner_password.empty();
   std::string password = one_time ? base::random_token(random, 15) : settings.owner_password;
@@ -41,9 +42,9 @@ base::Result<bool> make_owner(store::Store& store, auth::PasswordHasher& hasher,
     TRY(auth::insert_user(tx, owner, now));
     return auth::set_role(tx, org_id, owner.user_id, model::Role::owner, now);
   }));
-  fmt::print("Owner: {}\n", settings.owner_email);
-  if (one_time) fmt::print("One-time password: {}\n", password);
-  return true;
+  NewOwner made{settings.owner_email, std::nullopt};
+  if (one_time) made.one_time_password = password;
+  return std::optional(std::move(made));
 }
 
 }  // namespace app

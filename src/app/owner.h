@@ -1,6 +1,9 @@
 // The first start: one organization and its owner.
 #pragma once
 
+#include <optional>
+#include <string>
+
 #include "app/settings.h"
 #include "auth/password.h"
 #include "base/clock.h"
@@ -10,9 +13,15 @@
 
 namespace app {
 
-/// Makes the organization "default" and its owner if there is no user yet, and prints who it is.
-/// True when it did. `invalid` when the given e-mail or password breaks a rule.
-base::Result<bool> make_owner(store::Store& store, auth::PasswordHasher& hasher, base::Clock& clock,
-                              base::Random& random, const Settings& settings);
+struct NewOwner {
+  std::string email;
+  std::optional<std::string> one_time_password;  // when none was given
+};
+
+/// Makes the organization "default" and its owner if there is no user yet. `invalid` when the given
+/// e-mail or password breaks a rule.
+base::Result<std::optional<NewOwner>> make_owner(store::Store& store, auth::PasswordHasher& hasher,
+                                                 base::Clock& clock, base::Random& random,
+                                                 const Settings& settings);
 
 }  // namespace app

@@ -7,21 +7,13 @@
 
 #include <thread>
 
-#include "api/api.h"
-#include "app/data_directory.h"
 #include "app/database.h"
 #include "app/listening.h"
-#include "app/owner.h"
 #include "app/process_host.h"
+#include "app/running.h"
 #include "app/stand_by.h"
 #include "base/log.h"
-#include "base/random.h"
 #include "exec/process.h"
-#include "nodes/catalog.h"
-#include "runtime/attempts.h"
-#include "runtime/janitor.h"
-#include "runtime/run_loop.h"
-#include "runtime/shard.h"
 
 namespace app {
 
@@ -35,120 +27,12 @@ sigset_t stop_signals() {
   return set;
 }
 
-void announce(const Settings& settings, std::uint16_t port) {
+void announce(const std::optional<NewOwner>& owner, const Settings& settings, std::uint16_t port) {
+  if (owner) fmt::print("Owner: {}\n", owner->email);
+  if (owner && owner->one_time_password)
+    fmt::print("One-time password: {}\n", *owner->one_time_password);
   fmt::print("Dagy {} is ready at {}\n", DAGY_VERSION, own_url(settings, port));
   std::fflush(stdout);
-}
-
-// Everything of a running server; members are built top down and end bottom up.
-class Running {
- public:
-  Running(const Settings& settings, const DataDirectory& directory, store::Store& store,
-          std::unique_ptr<exec::ProcessHost> host, std::unique_ptr<net::HttpClient> http,
-          net::TrustedProxies proxies, const auth::Sealer& sealer,
-          std::vector<std::string> allowed_paths, base::Clock& clock)
-      : settings_(settings),
-        clock_(clock),
-        isolation_(host->isolation()),
-        store_(store),
-        objects_(open_objects(store, directory, clock)),
-        plans_(store, nodes::catalog()),
-        evaluator_(store, *objects_, plans_, clock),
-        connections_(store, sealer, settings.http_allow, std::move(allowed_paths)),
-        attempts_(std::move(host), std::move(http), evaluator_, connections_, *objects_, clock,
-                  directory.file("work")),
-        shard_(store, attempts_, clock, nodes::catalog(),
-               {.slots = base::limits::processes_per_core *
-                         std::max(1u, std::thread::hardware_concurrency()),
-                .node = store.membership() ? store.membership()->node() : std::uint16_t{0}}),
-        loop_(shard_, clock),
-        janitor_(store, *objects_, clock),
-        pool_(2),
-        rate_limit_(settings.rate_limit_per_minute, settings.rate_limit_burst, clock),
-        authenticator_(store, hasher_, clock, random_,
-                       std::chrono::seconds(settings.access_token_ttl_seconds)),
-        api_({store, *objects_, authenticator_, rate_limit_, loop_, feed_, pool_, plans_,
-              connections_, nodes::catalog(), clock, random_, isolation_,
-              tenancy_of(settings, isolation_), std::move(proxies)}) {
-    attempts_.report_to(loop_);
-    shard_.observe(feed_);
-  }
-
-  base::Result<> start() {
-    base::Result<bool> first = make_owner(store_, hasher_, clock_, random_, settings_);
-    if (!first) return first.error();
-    attempts_.keep_directories(TRY(store_.live_runs()));
-    TRY(shard_.recover());
-    net::ServerOptions options = TRY(server_options(settings_));
-    server_ = TRY(net::Server::create(
-        std::move(options),
-        [this](net::Request request, net::Responder responder) {
-          api_.handle(std::move(request), std::move(responder));
-        },
-        api::Api::error_page));
-    loop_.start();
-    janitor_.start();
-    server_->start();
-    announce(settings_, server_->port());
-    return {};
-  }
-
-  ~Running() {
-    if (server_) server_->stop(std::chrono::seconds(0));
-    janitor_.stop();
-    loop_.stop();
-    attempts_.shut_down();
-  }
-
-  /// Lets running tasks and requests end, within the drain time.
-  void drain() {
-    auto limit = std::chrono::seconds(settings_.drain_seconds);
-    loop_.drain(limit);
-    store_.give_up_waiting();
-    loop_.stop();
-    server_->stop(limit);
-  }
-
- private:
-  const Settings& settings_;
-  base::Clock& clock_;
-  const exec::Isolation isolation_;
-  base::SystemRandom random_;
-  store::Store& store_;
-  std::unique_ptr<store::Objects> objects_;
-  runtime::PlanCache plans_;
-  runtime::Evaluator evaluator_;
-  runtime::Connections connections_;
-  runtime::Attempts attempts_;
-  runtime::Shard shard_;
-  runtime::RunFeed feed_;
-  runtime::RunLoop loop_;
-  runtime::Janitor janitor_;
-  runtime::WorkPool pool_;
-  auth::PasswordHasher hasher_;
-  auth::RateLimit rate_limit_;
-  auth::Authenticator authenticator_;
-  api::Api api_;
-  std::unique_ptr<net::Server> server_;
-};
-
-base::Result<std::unique_ptr<net::HttpClient>> make_http_client(const Settings& settings) {
-  auto policy = net::OutboundPolicy::create(settings.http_allow);
-  if (!policy) return base::invalid("DAGY_HTTP_ALLOW: " + policy.error().message);
-  if (!settings.http_ca_file.empty() && access(settings.http_ca_file.c_str(), R_OK) != 0)
-    return base::invalid("DAGY_HTTP_CA_FILE: cannot be read: " + settings.http_ca_file);
-  return std::make_unique<net::HttpClient>(
-      net::HttpClientOptions{std::move(*policy), settings.http_ca_file});
-}
-
-base::Result<auth::Sealer> open_sealer(const Settings& settings, const DataDirectory& directory,
-                                       store::Store& store, base::Random& random) {
-  std::string file =
-      settings.master_key_file.empty() ? directory.file("master.key") : settings.master_key_file;
-  auto sealer = auth::Sealer::open(file, random);
-  if (!sealer) return base::invalid("DAGY_MASTER_KEY_FILE: " + sealer.error().message);
-  TRY(store.read([&](store::Tx& tx) { return sealer->check_key(tx); }));
-  return sealer;
 }
 
 // Ends the process when a second signal comes while the first is being obeyed.
@@ -193,7 +77,8 @@ base::Result<> serve(Settings settings) {
   auto running = std::make_unique<Running>(settings, directory, *store, std::move(host),
                                            std::move(http), std::move(proxies), sealer,
                                            TRY(allowed_directories(settings)), clock);
-  TRY(running->start());
+  std::optional<NewOwner> owner = TRY(running->start());
+  announce(owner, settings, running->port());
   int signal = 0;
   sigwait(&signals, &signal);
   base::log_info("stopping", {{"signal", signal}});

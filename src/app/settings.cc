@@ -146,6 +146,14 @@ base::Result<std::vector<std::string>> allowed_directories(const Settings& setti
   return directories;
 }
 
+namespace {
+
+// Variables of the client, and where the configuration file is.
+constexpr std::string_view other_variables[] = {"DAGY_CONFIG", "DAGY_URL", "DAGY_TOKEN",
+                                                "DAGY_PROFILE"};
+
+}  // namespace
+
 std::vector<std::string> unknown_variables() {
   std::vector<std::string> unknown;
   for (char** entry = environ; *entry != nullptr; ++entry) {
@@ -154,7 +162,8 @@ std::vector<std::string> unknown_variables() {
     std::string name(pair.substr(0, pair.find('=')));
     bool known = std::any_of(settings_table().begin(), settings_table().end(),
                              [&](const Setting& setting) { return setting.variable() == name; });
-    if (!known && name != "DAGY_CONFIG") unknown.push_back(name);
+    known = known || std::ranges::find(other_variables, name) != std::end(other_variables);
+    if (!known) unknown.push_back(name);
   }
   return unknown;
 }

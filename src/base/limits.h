@@ -131,6 +131,16 @@ inline constexpr int http_pages_max = 1000;
 inline constexpr int http_pages_default = 100;
 inline constexpr std::size_t http_allow_max = 1000;  // entries of DAGY_HTTP_ALLOW
 
+// The command line
+inline constexpr std::size_t session_body_bytes_max = 256u << 20;  // of one answer
+inline constexpr auto session_silence_timeout = 660s;  // longer than a run may be waited for
+inline constexpr auto stream_silence_timeout = 45s;    // three heartbeats
+inline constexpr auto reconnect_pause = 1s;
+inline constexpr int reconnects_max = 60;               // in a row, of a run that is followed
+inline constexpr std::size_t config_bytes_max = 1u << 20;
+inline constexpr std::size_t artifact_part_bytes_max = 8u << 20;
+inline constexpr std::size_t artifact_bytes_max = 512u << 20;
+
 // Store
 inline constexpr std::size_t write_rows_max = 1000;
 inline constexpr auto write_slice = 5ms;

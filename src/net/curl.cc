@@ -34,6 +34,7 @@ base::Result<Curl> load() {
   all = all && find(library, "curl_slist_free_all", curl.slist_free_all);
   all = all && find(library, "curl_easy_init", curl.easy_init);
   all = all && find(library, "curl_easy_cleanup", curl.easy_cleanup);
+  all = all && find(library, "curl_easy_perform", curl.easy_perform);
   all = all && find(library, "curl_easy_reset", curl.easy_reset);
   all = all && find(library, "curl_easy_setopt", curl.easy_setopt);
   all = all && find(library, "curl_easy_getinfo", curl.easy_getinfo);

@@ -10,7 +10,6 @@ import pathlib
 import re
 import sqlite3
 import subprocess
-import sys
 import xml.etree.ElementTree
 
 import pytest
@@ -59,15 +58,19 @@ class Example:
     """One run of the example by the client that people use."""
 
     def __init__(self, server, output_dir):
-        self.done = subprocess.run(
-            [sys.executable, str(REPOSITORY / "scripts" / "run_flow.py"), str(FLOW),
-             "-p", f"output_dir={output_dir}"],
-            env={"PATH": os.environ["PATH"], "DAGY_URL": f"http://127.0.0.1:{server.port}",
-                 "DAGY_PASSWORD": servers.PASSWORD},
-            capture_output=True, text=True, timeout=RUN_SECONDS)
-        assert self.done.returncode == 0, self.done.stdout + self.done.stderr
-        self.log = self.done.stdout
-        self.result = json.loads(self.log[self.log.index("\n{\n"):])
+        environment = {"PATH": os.environ["PATH"], "HOME": str(output_dir),
+                       "DAGY_URL": f"http://127.0.0.1:{server.port}"}
+
+        def dagy(*words, **more):
+            done = subprocess.run([servers.BINARY, *words], env=environment, capture_output=True,
+                                  text=True, timeout=RUN_SECONDS, **more)
+            assert done.returncode == 0, done.stdout + done.stderr
+            return done
+
+        dagy("login", "--email", servers.OWNER, input=servers.PASSWORD + "\n")
+        self.done = dagy("run", "--server", str(FLOW), "-p", f"output_dir={output_dir}")
+        self.log = self.done.stderr
+        self.result = json.loads(self.done.stdout)
         self.database = sqlite3.connect(f"file:{output_dir}/inventory.sqlite?mode=ro", uri=True)
         self.report = output_dir / "report.html"
 
