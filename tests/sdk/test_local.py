@@ -257,7 +257,7 @@ def test_failures_of_functions(act, kind, message):
 @pytest.mark.parametrize("command, output", [
     ("echo 1; echo '{\"a\": 1}'", {"a": 1}), ("echo text", "text"), ("true", None),
     ("echo NaN", "NaN"), ("printf 'no newline'", "no newline"), (["echo", "$HOME"], "$HOME"),
-    ("echo x; echo", None), ("printf '\\377'", "\ufffd")])
+    ("echo x; echo", None), ("printf '\\377'", "\ufffd"), ("sleep 60 & echo x", "x")])
 def test_shell_outputs(command, output):
     assert run(lambda: shell(command))["output"] == output
 

@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import traceback
 from dataclasses import dataclass
@@ -146,18 +147,23 @@ class Attempt:
     def _run(self, words: List[str], environment: Dict[str, str], directory: str, given: Any,
              is_log: bool) -> Any:
         """The lines of standard output, or the failure as an Outcome."""
-        try:
-            with self._lock:
-                if self._is_stopped:
-                    return Outcome(kind="cancelled", message="stopped before it began")
-                process = self._process = subprocess.Popen(
-                    words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment,
-                    cwd=directory, start_new_session=True)
-        except (OSError, ValueError) as error:
-            return Outcome(kind="start_error", message=str(error))
-        data, _ = process.communicate(json.dumps(given, ensure_ascii=False).encode())
-        _kill(process, signal.SIGKILL)  # what it left behind
-        text = data.decode("utf-8", "replace")
+        # Files, not pipes: what a process leaves behind could hold a pipe open.
+        with tempfile.TemporaryFile() as stdin, tempfile.TemporaryFile() as stdout:
+            stdin.write(json.dumps(given).encode())
+            stdin.seek(0)
+            try:
+                with self._lock:
+                    if self._is_stopped:
+                        return Outcome(kind="cancelled", message="stopped before it began")
+                    process = self._process = subprocess.Popen(
+                        words, stdin=stdin, stdout=stdout, env=environment, cwd=directory,
+                        start_new_session=True)
+            except (OSError, ValueError) as error:
+                return Outcome(kind="start_error", message=str(error))
+            process.wait()
+            _kill(process, signal.SIGKILL)  # what it left behind
+            stdout.seek(0)
+            text = stdout.read().decode("utf-8", "replace")
         if is_log and text:
             sys.stdout.write(text if text.endswith("\n") else text + "\n")
         if process.returncode < 0:
