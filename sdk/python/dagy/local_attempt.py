@@ -136,8 +136,6 @@ class Attempt:
         found = self._run(program, {}, self._directory,
                           {"inputs": self._inputs, "parameters": self._parameters}, is_log=False)
         if isinstance(found, Outcome):
-            if found.kind == "exit_code":
-                return Outcome(kind="exit_code", message=f"jq: {found.message}")
             return found
         if len(found) != 1:
             return invalid_result("the program gave " + ("more than one" if found else "no")
