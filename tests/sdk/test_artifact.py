@@ -144,6 +144,10 @@ def twice(value):
     return value
 
 
+def größe():
+    pass
+
+
 hidden, renamed = renamed, None
 
 
@@ -154,6 +158,8 @@ def test_tasks_of_plain_functions():
         flow_spec(flow(name="f")(lambda: [task(twice)(x) for x in task(twice)([1])]))
     with pytest.raises(FlowError, match="'renamed': its module has something else under that name"):
         flow_spec(flow(name="f")(lambda: task(hidden)()))
+    with pytest.raises(FlowError, match="test_artifact:größe must be of ASCII letters, at most 255"):
+        flow_spec(flow(name="f")(lambda: task(größe, id="size")()))
 
 
 def test_code_without_a_file():

@@ -13,6 +13,7 @@ from .model import Flow, Task
 
 FILES_MAX = 10_000
 BYTES_MAX = 256 << 20
+ENTRYPOINT_BYTES_MAX = 255
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # the first time that a ZIP can say
 
 PathLike = Union[str, "os.PathLike[str]"]
@@ -140,7 +141,11 @@ class LocalArtifact:
             raise FlowError(f"{owner}: {names[path]} is not the name of a module; use letters, "
                             "digits and '_'")
         attribute = function.__qualname__ + (f".item_as.{item_as}" if item_as else "")
-        return f"{'.'.join(parts)}:{attribute}"
+        found = f"{'.'.join(parts)}:{attribute}"
+        if not found.isascii() or len(found) > ENTRYPOINT_BYTES_MAX:
+            raise FlowError(f"{owner}: the entry point {found} must be of ASCII letters, at most "
+                            f"{ENTRYPOINT_BYTES_MAX}")
+        return found
 
     @staticmethod
     def _check_reachable(owner: str, task: Task, item_as: Optional[str]) -> None:
