@@ -346,6 +346,13 @@ def test_mapped_tasks_of_other_types():
         "transform": [{"item": 5, "index": 0, "a": 1}], "delay": [None]}
 
 
+def test_a_shell_of_an_element_sees_its_number():
+    def body(n: list):
+        [shell("echo ${DAGY_MAP_INDEX-none}", inputs={"item": x}) for x in n]
+        shell("echo ${DAGY_MAP_INDEX-none}", id="single")
+    assert run(body, {"n": ["a", "b"]})["output"] == {"shell": [0, 1], "single": "none"}
+
+
 def test_failures_of_elements():
     @task(max_failures=1)
     def invert(n):

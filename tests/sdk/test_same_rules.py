@@ -1,4 +1,4 @@
-"""Random flows in this process and on a real server: one engine's rules, held against the other's."""
+"""Random flows in this process and on a real server: the rules of one against the other's."""
 
 import random
 

@@ -120,8 +120,8 @@ class Attempt:
             "PATH": os.environ.get("PATH", os.defpath), "LANG": "C.UTF-8", "HOME": self._directory,
             "DAGY_RUN_ID": self._context.run_id, "DAGY_TASK_ID": self._context.task_id,
             "DAGY_ATTEMPT": str(self._context.attempt),
-            "DAGY_MAP_INDEX": "" if index is None else str(index),
-            "DAGY_IDEMPOTENCY_KEY": self._context.idempotency_key, **config.get("env", {})}
+            "DAGY_IDEMPOTENCY_KEY": self._context.idempotency_key,
+            **({} if index is None else {"DAGY_MAP_INDEX": str(index)}), **config.get("env", {})}
         found = self._run(words, environment, config.get("working_directory", self._directory),
                           self._inputs, is_log=True)
         if isinstance(found, Outcome):

@@ -18,8 +18,8 @@ S, F, C, U = "succeeded", "failed", "skipped by choice", "unmet because somethin
 
 
 def verdict(rule: str, ends: List[str]) -> str:
-    """What becomes of a task whose parents ended so: "run", C or U. The table is the engine's, where
-    a task without parents runs whatever its rule."""
+    """What becomes of a task whose parents ended so: "run", C or U. The table is the engine's; a
+    task without parents runs whatever its rule."""
     if not ends:
         return "run"
     went_wrong = F in ends or U in ends
