@@ -151,7 +151,7 @@ def test_a_run_is_waited_for_by_the_server_first(played, pauses):
     assert DagyClient(played.url).run("f") == ended
     assert DagyClient(played.url).run("f", timeout_seconds=2.5) == ended
     assert [json.loads(asked[3])["wait_seconds"] for asked in played.asked
-            if asked[0] == "POST"] == [60, 2]
+            if asked[0] == "POST"] == [30, 2]
     assert pauses == [0.05]
 
 

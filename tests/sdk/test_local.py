@@ -275,7 +275,8 @@ def test_a_shell_sees_its_inputs_and_little_else(monkeypatch):
 
 
 @pytest.mark.parametrize("command, kind, message", [
-    ("exit 3", "exit_code", "exit code 3"), ("kill -9 $$", "exit_code", "ended by signal 9"),
+    ("exit 3", "exit_code", "exit code 3"), ("kill -9 $$", "exit_code", "ended by signal 9 (SIGKILL)"),
+    ("kill -40 $$", "exit_code", "ended by signal 40"),
     (["/no/program"], "start_error", "[Errno 2]")])
 def test_failures_of_commands(command, kind, message):
     error = task_of(run(lambda: shell(command)), "shell")["error"]

@@ -16,7 +16,7 @@ from .upload import upload
 
 RETRIES_MAX = 5  # of answers 429 and 503
 RETRY_SECONDS_MAX = 60.0
-HELD_SECONDS = 60  # that `run` lets one request wait for the end
+HELD_SECONDS = 30  # that `run` lets one request wait for the end
 FINAL = ("SUCCEEDED", "FAILED", "CANCELLED")
 
 

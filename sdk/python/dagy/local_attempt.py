@@ -165,9 +165,8 @@ class Attempt:
         if is_log and text:
             sys.stdout.write(text if text.endswith("\n") else text + "\n")
         if process.returncode < 0:
-            name = signal.Signals(-process.returncode).name
-            return Outcome(kind="exit_code",
-                           message=f"ended by signal {-process.returncode} ({name})")
+            return Outcome(kind="exit_code", message="ended by signal "
+                           f"{-process.returncode} ({_signal_name(-process.returncode)})")
         if process.returncode > 0:
             return Outcome(kind="exit_code", message=f"exit code {process.returncode}")
         lines = text.split("\n")
@@ -180,6 +179,13 @@ def _kill(process: "subprocess.Popen[bytes]", number: int) -> None:
         os.killpg(process.pid, number)
     except (ProcessLookupError, PermissionError):
         pass  # nothing of it is left
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:  # a real-time one
+        return f"SIG{number}"
 
 
 def _exited(code: Any) -> Outcome:
