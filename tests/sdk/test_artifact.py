@@ -127,13 +127,39 @@ def test_entry_points_that_nobody_could_find(folder, tmp_path_factory):
         pass
 
     with pytest.raises(FlowError, match="'inner' is defined inside a function"):
-        flow_spec(flow(lambda: inner(), name="f"))
+        flow_spec(flow(name="f")(lambda: inner()))
     made = load(folder / "flow.py")
     with pytest.raises(FlowError, match="'work' is defined in .*flow.py, which the artifact"):
         flow_spec(made, LocalArtifact(folder, ["z.sh"]))
     (folder / "my-flow.py").write_text(FLOW)
     with pytest.raises(FlowError, match="my-flow.py is not the name of a module"):
         flow_spec(load(folder / "my-flow.py"))
+
+
+def renamed():
+    pass
+
+
+def twice(value):
+    return value
+
+
+def größe():
+    pass
+
+
+hidden, renamed = renamed, None
+
+
+def test_tasks_of_plain_functions():
+    assert flow_spec(flow(name="f")(lambda: task(twice)(1)))["tasks"][0]["config"] == {
+        "entrypoint": "test_artifact:twice"}
+    with pytest.raises(FlowError, match="'twice' is mapped over a list: decorate it with @task"):
+        flow_spec(flow(name="f")(lambda: [task(twice)(x) for x in task(twice)([1])]))
+    with pytest.raises(FlowError, match="'renamed': its module has something else under that name"):
+        flow_spec(flow(name="f")(lambda: task(hidden)()))
+    with pytest.raises(FlowError, match="test_artifact:größe must be of ASCII letters"):
+        flow_spec(flow(name="f")(lambda: task(größe, id="size")()))
 
 
 def test_code_without_a_file():

@@ -91,3 +91,16 @@ def test_output_that_cannot_be_written(tmp_path):
     (tmp_path / "out").write_text("a file")
     done = build("flows.py:first", tmp_path / "out", tmp_path)
     assert done.returncode == 2 and done.stderr.startswith("flows.py:1: ")
+
+
+def test_the_package_works_as_a_zip(tmp_path):
+    """The server and the command line carry it as one file."""
+    with zipfile.ZipFile(tmp_path / "sdk.zip", "w") as archive:
+        for each in (SDK / "dagy").glob("*.py"):
+            archive.write(each, f"dagy/{each.name}")
+    (tmp_path / "flows.py").write_text(GOOD)
+    done = subprocess.run(
+        [sys.executable, "-m", "dagy.build", "flows.py:first", "--output", "out"], cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(tmp_path / "sdk.zip")}, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert zipfile.ZipFile(tmp_path / "out" / "artifact.zip").namelist() == ["flows.py", "sdk.zip"]

@@ -143,6 +143,18 @@ def test_the_token_stays_with_its_server(played):
     other.close()
 
 
+def test_a_run_is_waited_for_by_the_server_first(played, pauses):
+    ended = {"run_id": "r", "status": "SUCCEEDED", "finished_at": "t"}
+    hooks = {"run_id": "r", "status": "SUCCEEDED", "finished_at": None}
+    played.plays((200, {}, hooks), (200, {}, hooks), (200, {}, ended), (202, {}, hooks),
+                 (200, {}, ended))
+    assert DagyClient(played.url).run("f") == ended
+    assert DagyClient(played.url).run("f", timeout_seconds=2.5) == ended
+    assert [json.loads(asked[3])["wait_seconds"] for asked in played.asked
+            if asked[0] == "POST"] == [30, 2]
+    assert pauses == [0.05]
+
+
 def test_pages(played):
     played.plays((200, {}, {"items": [1, 2], "next_token": "t/="}),
                  (200, {}, {"items": [3], "next_token": None}))

@@ -88,10 +88,11 @@ def inventory(run, directory):
     return json.loads(json.dumps(found).replace(str(directory), "DIR"))
 
 
-def test_debian_inventory(monkeypatch, tmp_path, server):
+def test_debian_inventory(monkeypatch, tmp_path_factory, server):
     example = load("debian_inventory", monkeypatch)
-    directories = [tmp_path / "here", tmp_path / "there"]
-    tmp_path.chmod(0o777)
+    base = tmp_path_factory.mktemp("inventory")
+    base.chmod(0o777)
+    directories = [base / "here", base / "there"]
     deploy(example, server)
     here = run_local(example, {"output_dir": str(directories[0])})
     there = server.run("debian_inventory", {"output_dir": str(directories[1])})

@@ -84,9 +84,9 @@ def test_outputs(named, output):
 def expected(rule, ends):
     """The table of the specification, by its words."""
     no_failure = F not in ends and U not in ends
-    runs = {"all_success": not ends or (no_failure and S in ends), "none_failed": no_failure,
-            "all_done": True, "one_success": S in ends, "one_failed": F in ends}[rule]
-    if runs:
+    runs = {"all_success": no_failure and S in ends, "none_failed": no_failure, "all_done": True,
+            "one_success": S in ends, "one_failed": F in ends}[rule]
+    if runs or not ends:
         return "run"
     return C if rule == "one_failed" or no_failure else U
 
@@ -257,7 +257,7 @@ def test_failures_of_functions(act, kind, message):
 @pytest.mark.parametrize("command, output", [
     ("echo 1; echo '{\"a\": 1}'", {"a": 1}), ("echo text", "text"), ("true", None),
     ("echo NaN", "NaN"), ("printf 'no newline'", "no newline"), (["echo", "$HOME"], "$HOME"),
-    ("echo x; echo", None), ("printf '\\377'", "\ufffd")])
+    ("echo x; echo", None), ("printf '\\377'", "\ufffd"), ("sleep 60 & echo x", "x")])
 def test_shell_outputs(command, output):
     assert run(lambda: shell(command))["output"] == output
 
@@ -275,7 +275,8 @@ def test_a_shell_sees_its_inputs_and_little_else(monkeypatch):
 
 
 @pytest.mark.parametrize("command, kind, message", [
-    ("exit 3", "exit_code", "exit code 3"), ("kill -9 $$", "exit_code", "ended by signal 9"),
+    ("exit 3", "exit_code", "exit code 3"), ("kill -9 $$", "exit_code", "ended by signal 9 (SIGKILL)"),
+    ("kill -40 $$", "exit_code", "ended by signal 40"),
     (["/no/program"], "start_error", "[Errno 2]")])
 def test_failures_of_commands(command, kind, message):
     error = task_of(run(lambda: shell(command)), "shell")["error"]
@@ -284,7 +285,7 @@ def test_failures_of_commands(command, kind, message):
 
 @pytest.mark.parametrize("program, output, error", [
     (".inputs.a + .parameters.n", 3, None), ("1, 2", None, "more than one result"),
-    ("empty", None, "no result"), ("error(\"x\")", None, "jq: exit code 5"),
+    ("empty", None, "no result"), ("error(\"x\")", None, "exit code 5"),
     ("-1", -1, None), ("env | length", 0, None)])
 def test_transforms(program, output, error):
     def body(n: int = 2):
@@ -344,6 +345,13 @@ def test_mapped_tasks_of_other_types():
                 [delay(0.01, inputs={"item": x}) for x in n]]
     assert run(body, {"n": [5]})["output"] == {
         "transform": [{"item": 5, "index": 0, "a": 1}], "delay": [None]}
+
+
+def test_a_shell_of_an_element_sees_its_number():
+    def body(n: list):
+        [shell("echo ${DAGY_MAP_INDEX-none}", inputs={"item": x}) for x in n]
+        shell("echo ${DAGY_MAP_INDEX-none}", id="single")
+    assert run(body, {"n": ["a", "b"]})["output"] == {"shell": [0, 1], "single": "none"}
 
 
 def test_failures_of_elements():

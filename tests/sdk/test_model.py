@@ -379,6 +379,11 @@ def shell_item(a: list):
     [shell("cat", inputs={"x": x}) for x in a]
 
 
+@refused("a mapped task is given the input 'index' by its list")
+def index_of_a_mapped_task(a: list):
+    [numbered(x, index=1) for x in a]
+
+
 @refused("config takes no <parameter 'a'>; pass it in inputs=")
 def placeholder_in_config(a: str):
     shell("echo", env={"A": a})

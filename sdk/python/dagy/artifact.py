@@ -13,6 +13,7 @@ from .model import Flow, Task
 
 FILES_MAX = 10_000
 BYTES_MAX = 256 << 20
+ENTRYPOINT_BYTES_MAX = 255
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # the first time that a ZIP can say
 
 PathLike = Union[str, "os.PathLike[str]"]
@@ -132,6 +133,7 @@ class LocalArtifact:
         if "<" in function.__qualname__:
             raise FlowError(f"{owner} is defined inside a function: only what stands at the top "
                             "of a module can be found again")
+        self._check_reachable(owner, task, item_as)
         parts: List[str] = names[path][:-len(".py")].split("/")
         if parts[-1] == "__init__":
             parts.pop()
@@ -139,7 +141,23 @@ class LocalArtifact:
             raise FlowError(f"{owner}: {names[path]} is not the name of a module; use letters, "
                             "digits and '_'")
         attribute = function.__qualname__ + (f".item_as.{item_as}" if item_as else "")
-        return f"{'.'.join(parts)}:{attribute}"
+        found = f"{'.'.join(parts)}:{attribute}"
+        if not found.isascii() or len(found) > ENTRYPOINT_BYTES_MAX:
+            raise FlowError(f"{owner}: the entry point {found} must be of ASCII letters, at most "
+                            f"{ENTRYPOINT_BYTES_MAX}")
+        return found
+
+    @staticmethod
+    def _check_reachable(owner: str, task: Task, item_as: Optional[str]) -> None:
+        first, *others = task.function.__qualname__.split(".")
+        found = inspect.unwrap(task.function).__globals__.get(first)
+        for name in others:
+            found = getattr(found, name, None)
+        if found is not task.function and getattr(found, "function", None) is not task.function:
+            raise FlowError(f"{owner}: its module has something else under that name")
+        if item_as is not None and not isinstance(found, Task):
+            raise FlowError(f"{owner} is mapped over a list: decorate it with @task where it is "
+                            "defined")
 
     def _real_files(self) -> Dict[str, pathlib.Path]:
         return {name: path.resolve() for name, path in self.files.items()}

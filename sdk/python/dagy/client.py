@@ -16,6 +16,7 @@ from .upload import upload
 
 RETRIES_MAX = 5  # of answers 429 and 503
 RETRY_SECONDS_MAX = 60.0
+HELD_SECONDS = 30  # that `run` lets one request wait for the end
 FINAL = ("SUCCEEDED", "FAILED", "CANCELLED")
 
 
@@ -176,7 +177,9 @@ class DagyClient:
     def run(self, flow_name: Optional[str] = None,
             parameters: Optional[Mapping[str, Any]] = None, *,
             timeout_seconds: Optional[float] = None, **more: Any) -> Dict[str, Any]:
-        """Starts a run and waits for its end."""
+        """Starts a run and waits for its end, as `wait` does."""
+        if timeout_seconds is None or timeout_seconds >= 1:  # the server's own wait is the quickest
+            more.setdefault("wait_seconds", int(min(timeout_seconds or HELD_SECONDS, HELD_SECONDS)))
         started = self.trigger(flow_name, parameters, **more)
         return self.wait(started["run_id"], timeout_seconds=timeout_seconds)
 
@@ -222,8 +225,6 @@ def quoted(name: str) -> str:
 
 
 def _retry_seconds(header: Optional[str], attempt: int) -> float:
-    try:
-        seconds = float(header) if header else 2.0 ** attempt
-    except ValueError:  # a date
-        seconds = 2.0 ** attempt
-    return min(max(seconds, 0.0), RETRY_SECONDS_MAX)
+    is_seconds = header is not None and header.strip().isdecimal()  # it may also be a date
+    seconds = float(header or 0) if is_seconds else 2.0 ** attempt
+    return min(seconds, RETRY_SECONDS_MAX)

@@ -108,7 +108,11 @@ class _Run:
         hooks = self._hooks_of_the_end()
         for run in hooks:
             self._begin(run)
-        self._at(HOOKS_SECONDS, lambda: [self._cancel(run) for run in hooks])
+
+        def cancel_hooks() -> None:
+            for run in hooks:
+                self._cancel(run)
+        self._at(HOOKS_SECONDS, cancel_hooks)
         self._loop(lambda: all(run.status not in OPEN for run in hooks))
 
     def _loop(self, is_over: Callable[[], bool]) -> None:

@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import traceback
 from dataclasses import dataclass
@@ -119,8 +120,8 @@ class Attempt:
             "PATH": os.environ.get("PATH", os.defpath), "LANG": "C.UTF-8", "HOME": self._directory,
             "DAGY_RUN_ID": self._context.run_id, "DAGY_TASK_ID": self._context.task_id,
             "DAGY_ATTEMPT": str(self._context.attempt),
-            "DAGY_MAP_INDEX": "" if index is None else str(index),
-            "DAGY_IDEMPOTENCY_KEY": self._context.idempotency_key, **config.get("env", {})}
+            "DAGY_IDEMPOTENCY_KEY": self._context.idempotency_key,
+            **({} if index is None else {"DAGY_MAP_INDEX": str(index)}), **config.get("env", {})}
         found = self._run(words, environment, config.get("working_directory", self._directory),
                           self._inputs, is_log=True)
         if isinstance(found, Outcome):
@@ -135,8 +136,6 @@ class Attempt:
         found = self._run(program, {}, self._directory,
                           {"inputs": self._inputs, "parameters": self._parameters}, is_log=False)
         if isinstance(found, Outcome):
-            if found.kind == "exit_code":
-                return Outcome(kind="exit_code", message=f"jq: {found.message}")
             return found
         if len(found) != 1:
             return invalid_result("the program gave " + ("more than one" if found else "no")
@@ -146,24 +145,28 @@ class Attempt:
     def _run(self, words: List[str], environment: Dict[str, str], directory: str, given: Any,
              is_log: bool) -> Any:
         """The lines of standard output, or the failure as an Outcome."""
-        try:
-            with self._lock:
-                if self._is_stopped:
-                    return Outcome(kind="cancelled", message="stopped before it began")
-                process = self._process = subprocess.Popen(
-                    words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment,
-                    cwd=directory, start_new_session=True)
-        except (OSError, ValueError) as error:
-            return Outcome(kind="start_error", message=str(error))
-        data, _ = process.communicate(json.dumps(given, ensure_ascii=False).encode())
-        _kill(process, signal.SIGKILL)  # what it left behind
-        text = data.decode("utf-8", "replace")
+        # Files, not pipes: what a process leaves behind could hold a pipe open.
+        with tempfile.TemporaryFile() as stdin, tempfile.TemporaryFile() as stdout:
+            stdin.write(json.dumps(given).encode())
+            stdin.seek(0)
+            try:
+                with self._lock:
+                    if self._is_stopped:
+                        return Outcome(kind="cancelled", message="stopped before it began")
+                    process = self._process = subprocess.Popen(
+                        words, stdin=stdin, stdout=stdout, env=environment, cwd=directory,
+                        start_new_session=True)
+            except (OSError, ValueError) as error:
+                return Outcome(kind="start_error", message=str(error))
+            process.wait()
+            _kill(process, signal.SIGKILL)  # what it left behind
+            stdout.seek(0)
+            text = stdout.read().decode("utf-8", "replace")
         if is_log and text:
             sys.stdout.write(text if text.endswith("\n") else text + "\n")
         if process.returncode < 0:
-            name = signal.Signals(-process.returncode).name
-            return Outcome(kind="exit_code",
-                           message=f"ended by signal {-process.returncode} ({name})")
+            return Outcome(kind="exit_code", message="ended by signal "
+                           f"{-process.returncode} ({_signal_name(-process.returncode)})")
         if process.returncode > 0:
             return Outcome(kind="exit_code", message=f"exit code {process.returncode}")
         lines = text.split("\n")
@@ -176,6 +179,13 @@ def _kill(process: "subprocess.Popen[bytes]", number: int) -> None:
         os.killpg(process.pid, number)
     except (ProcessLookupError, PermissionError):
         pass  # nothing of it is left
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:  # a real-time one
+        return f"SIG{number}"
 
 
 def _exited(code: Any) -> Outcome:

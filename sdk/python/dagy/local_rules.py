@@ -18,11 +18,14 @@ S, F, C, U = "succeeded", "failed", "skipped by choice", "unmet because somethin
 
 
 def verdict(rule: str, ends: List[str]) -> str:
-    """What becomes of a task whose parents ended so: "run", C or U. The table is the engine's."""
+    """What becomes of a task whose parents ended so: "run", C or U. The table is the engine's; a
+    task without parents runs whatever its rule."""
+    if not ends:
+        return "run"
     went_wrong = F in ends or U in ends
     otherwise = U if went_wrong else C
     if rule == "all_success":
-        return "run" if not ends or (not went_wrong and S in ends) else otherwise
+        return "run" if not went_wrong and S in ends else otherwise
     if rule == "none_failed":
         return U if went_wrong else "run"
     if rule == "one_success":

@@ -160,6 +160,10 @@ class Builder:
             if option in node.options and node.map_over is None:
                 raise FlowError(f"task '{node.id}': {option} belongs to a call for each element of "
                                 "a list")
+        for name in ("item", "index"):
+            if node.map_over is not None and name in node.inputs:
+                raise FlowError(f"task '{node.id}': a mapped task is given the input '{name}' by "
+                                "its list; call that argument otherwise")
         if self.in_hooks and node.map_over is not None:
             raise FlowError(f"hook '{node.id}' is one task; it cannot be mapped")
         if self.in_hooks and node.options.get("trigger_rule", "all_success") != "all_success":
