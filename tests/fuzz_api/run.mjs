@@ -1,0 +1,157 @@
+// Requests generated from the API document of a real server; each answer is held against it.
+//   npm test -- [--count N | --seconds S] [--seed N] [--keep-going]
+import { parseArgs } from "node:util";
+
+import fc from "fast-check";
+
+import { Client, curl } from "./client.mjs";
+import { Document } from "./document.mjs";
+import { Generator } from "./generate.mjs";
+import { Server } from "./server.mjs";
+import { World, users } from "./world.mjs";
+
+const lanes = 8; // requests at a time
+const weights = { default: 20, login: 2, changePassword: 2, logout: 3, rerunRuns: 4, redriveRunFailures: 4 };
+const neverAccepted = {}; // operation: why no request can have a 2xx
+
+const { values: options } = parseArgs({
+  options: {
+    count: { type: "string" },
+    seconds: { type: "string" },
+    seed: { type: "string" },
+    "keep-going": { type: "boolean" }, // on after a fault, without shrinking: lists every kind of it
+  },
+});
+const seconds = Number(options.seconds ?? (options.count ? 3600 : 60));
+const count = Number(options.count ?? 10_000_000);
+const seed = Number(options.seed ?? Math.floor(Math.random() * 2 ** 31));
+
+class Run {
+  constructor(document, world, port) {
+    Object.assign(this, { document, world, port });
+    this.generator = new Generator(document, world.names);
+    this.requests = 0;
+    this.faults = new Map(); // by operation and what is wrong
+    this.counts = new Map(document.operations.map((each) => [each.id, { all: 0, valid: 0, accepted: 0, refused: {} }]));
+  }
+
+  async lane(number) {
+    const client = new Client(this.port);
+    const plans = this.document.operations.map((each) => ({
+      weight: weights[each.id] ?? weights.default,
+      arbitrary: this.generator.plan(each),
+    }));
+    const property = fc.asyncProperty(fc.oneof(...plans), (plan) => this.#check(client, plan));
+    const result = await fc.check(property, {
+      seed: seed + number,
+      numRuns: Math.ceil(count / lanes),
+      interruptAfterTimeLimit: seconds * 1000,
+      markInterruptAsFailure: false,
+    });
+    client.close();
+    this.hasEnded ||= result.failed;
+    return result;
+  }
+
+  async #check(client, plan) {
+    if (this.hasEnded) return; // another lane has found a fault
+    const request = await this.world.request(plan);
+    const answer = await client.send(request);
+    const operation = this.document.operationOf(request.method, request.target);
+    this.requests += 1;
+    const problem = this.document.answerProblem(operation, answer) ?? this.#leniency(operation, plan, request, answer);
+    if (operation) {
+      this.#count(operation, plan, answer);
+      if (!problem) await this.world.note(operation, request, answer);
+    }
+    if (problem) this.#fault(operation, request, answer, problem);
+  }
+
+  // An answer of success to a body that the document does not allow.
+  #leniency(operation, plan, request, answer) {
+    if (!operation?.body || answer.status >= 300 || request.body === undefined) return null;
+    if (request.body.length === 0) return null; // a body without required keys may be absent
+    let body;
+    try {
+      body = JSON.parse(request.body);
+    } catch {
+      return "accepted a body that is not JSON";
+    }
+    const wrong = this.document.problem(operation.body, body);
+    return wrong && `accepted a body that is not as documented: ${wrong}`;
+  }
+
+  #count(operation, plan, answer) {
+    const counts = this.counts.get(operation.id);
+    const isValid = plan.fault.kind === "none";
+    counts.all += 1;
+    if (isValid) counts.valid += 1;
+    if (answer.status < 300) counts.accepted += 1;
+    else counts.refused[answer.status] = (counts.refused[answer.status] ?? 0) + 1;
+  }
+
+  #fault(operation, request, answer, problem) {
+    const name = operation?.id ?? "no operation";
+    const text = `${name}: ${problem}\n  ${curl(this.port, request)}\n  ${answer.status} ${answer.body?.slice(0, 500)}`;
+    if (!options["keep-going"]) throw new Error(text);
+    const kind = `${name}: ${problem}`;
+    const known = this.faults.get(kind);
+    this.faults.set(kind, { times: (known?.times ?? 0) + 1, text: known?.text ?? text });
+  }
+
+  table() {
+    const line = (...cells) => console.log(cells.map((each, i) => String(each).padEnd([22, 9, 9, 9][i] ?? 0)).join(""));
+    line("operation", "requests", "faultless", "accepted", "refused");
+    for (const [id, { all, valid, accepted, refused }] of this.counts) {
+      line(id, all, valid, accepted, Object.entries(refused).map((pair) => pair.join(": ")).join(", "));
+    }
+  }
+
+  unaccepted() {
+    return [...this.counts].filter(([id, { accepted }]) => accepted === 0 && !neverAccepted[id]).map(([id]) => id);
+  }
+}
+
+// What the server itself shows of the requests it has had.
+async function aftermath(server, client) {
+  const found = [];
+  if (!server.isAlive) return ["the server has ended", server.log().slice(-4000)];
+  const health = await client.send({ method: "GET", target: "/health", headers: {} });
+  if (health.status !== 200) found.push(`health: ${health.failure ?? health.body}`);
+  const code = await server.stop();
+  if (code !== 0) found.push(`the server stopped with ${code}: ${server.log().slice(-4000)}`);
+  found.push(...server.logFaults().slice(0, 20).map((line) => `log: ${line}`));
+  return found.concat(server.storeFaults().map((line) => `store: ${line}`));
+}
+
+async function main() {
+  const server = new Server();
+  await server.start();
+  await server.stop();
+  for (const [email, role] of Object.entries(users)) server.addUser(email, role);
+  await server.start();
+  const client = new Client(server.port);
+  const served = await client.send({ method: "GET", target: "/openapi.json", headers: {} });
+  const document = new Document(JSON.parse(served.body));
+  const world = new World(document, client);
+  await world.seed();
+  const run = new Run(document, world, server.port);
+  const began = Date.now();
+  const results = await Promise.all([...Array(lanes).keys()].map((number) => run.lane(number)));
+  const took = (Date.now() - began) / 1000;
+  const faults = [...run.faults.values()].map(({ times, text }) => `${times} times: ${text}`);
+  for (const each of results) {
+    if (each.failed) faults.push(`after ${each.numShrinks} shrinks: ${each.errorInstance?.message ?? each.error}`);
+  }
+  faults.push(...(await aftermath(server, client)));
+  client.close();
+  run.table();
+  if (faults.length === 0) faults.push(...run.unaccepted().map((id) => `${id}: no request was accepted`));
+  for (const fault of faults) console.log(`FAULT ${fault}`);
+  console.log(`${run.requests} requests in ${took.toFixed(0)} s, seed ${seed}: ${faults.length} faults`);
+  if (faults.length === 0) server.remove();
+  else console.log(`log and data: ${server.directory}`);
+  return faults.length === 0 ? 0 : 1;
+}
+
+process.exit(await main());
