@@ -1,5 +1,6 @@
 // One kept connection to the server: sends a request as it is and reads its answer.
 import http from "node:http";
+import { gunzipSync } from "node:zlib";
 
 const answerMs = 30_000;
 const streamMs = 100; // of an answer that goes on
@@ -45,7 +46,7 @@ export class Client {
           done({
             status: response.statusCode,
             headers: response.headers,
-            body: Buffer.concat(chunks).toString("utf8"),
+            body: text(response, Buffer.concat(chunks)),
           });
         if (response.headers["content-type"]?.startsWith("text/event-stream")) {
           setTimeout(() => (finish(), sent.destroy()), streamMs);
@@ -61,6 +62,11 @@ export class Client {
   close() {
     this.agent.destroy();
   }
+}
+
+function text(response, bytes) {
+  const isPacked = response.headers["content-encoding"] === "gzip";
+  return (isPacked ? gunzipSync(bytes) : bytes).toString("utf8");
 }
 
 // The request as a line for a shell.

@@ -21,6 +21,7 @@ const anyObject = fc.dictionary(nameText, anyValue, { maxKeys: 3 });
 const expression = fc.constantFrom("true", "false", "1 == 1", "run.id != ''", "size('x') > 0");
 const taskId = fc.constantFrom("a", "b", "c", "d", "e");
 
+const absent = Symbol("absent"); // what an optional value may be
 const manyOptional = 8; // a task would hardly be valid with half of its keys
 
 // Node types with settings that do no harm: nothing a task runs is drawn at random.
@@ -42,8 +43,6 @@ function code(type, key, values) {
 // Properties whose meaning the schema cannot say; all others are drawn from the schema alone.
 const knownProperties = {
   "FlowSpec.name": fc.nat(40).map((n) => `flow_${n}`),
-  "FlowSpec.tasks": undefined, // below: ids are unique
-  "TaskSpec.type": fc.constant("noop"),
   "TaskSpec.id": taskId,
   "TaskSpec.depends_on": fc.uniqueArray(taskId, { maxLength: 1 }),
   "FlowSpec.outputs": fc.uniqueArray(taskId, { minLength: 1, maxLength: 2 }),
@@ -90,6 +89,11 @@ const wrongTexts = fc.oneof(
   nameText,
 );
 
+// One time in 1 + `absences`.
+function rarely(arbitrary, absences = 3) {
+  return fc.oneof({ weight: absences, arbitrary: fc.constant(absent) }, { weight: 1, arbitrary });
+}
+
 export function encode(text) {
   return encodeURIComponent(text.toWellFormed());
 }
@@ -104,10 +108,11 @@ export class Generator {
   // A plan of one request to `operation`; World makes the request of it.
   plan(operation) {
     const texts = (parameters) =>
-      fc.record(
-        Object.fromEntries(parameters.map((each) => [each.name, this.#parameter(each)])),
-        { requiredKeys: parameters.filter((each) => each.required).map((each) => each.name) },
-      );
+      fc
+        .tuple(...parameters.map((each) => (each.required ? this.#parameter(each) : rarely(this.#parameter(each)))))
+        .map((values) =>
+          Object.fromEntries(values.flatMap((value, i) => (value === absent ? [] : [[parameters[i].name, value]]))),
+        );
     return fc.record({
       operation: fc.constant(operation),
       actor: fc.oneof(
@@ -159,7 +164,7 @@ export class Generator {
       value instanceof Real || place === "header" ? value : encode(String(value)),
     );
     if (place === "header") return right;
-    return fc.oneof({ weight: 4, arbitrary: right }, { weight: 1, arbitrary: wrongTexts });
+    return fc.oneof({ weight: 9, arbitrary: right }, { weight: 1, arbitrary: wrongTexts });
   }
 
   #pooled(name, spare) {
@@ -219,15 +224,10 @@ export class Generator {
     const required = new Set(schema.required);
     const entries = Object.entries(schema.properties ?? {});
     const isSparse = entries.length - required.size > manyOptional;
-    const absent = Symbol("absent");
     const fields = entries.map(([key, each]) => {
       const known = knownProperties[`${name}.${key}`] ?? this.#property(key, each);
       if (required.has(key)) return known;
-      const present = isSparse ? 1 : 4;
-      return fc.oneof(
-        { weight: isSparse ? 15 : 4, arbitrary: fc.constant(absent) },
-        { weight: present, arbitrary: known },
-      );
+      return isSparse ? rarely(known, 15) : rarely(known, 1);
     });
     const made = fc.tuple(...fields).map((values) =>
       Object.fromEntries(values.flatMap((value, i) => (value === absent ? [] : [[entries[i][0], value]]))),

@@ -19,7 +19,7 @@ export class World {
     this.names = new Set(Object.keys(credentials));
     for (const operation of document.operations) {
       for (const each of [...operation.path, ...operation.query]) {
-        if (each.name.match(/_|^fingerprint$/) && each.name !== "next_token") this.names.add(each.name);
+        if (each.in === "path" || each.name.includes("_")) this.names.add(each.name);
       }
     }
     ["environment_id", "current_password", "new_password"].forEach((name) => this.names.add(name));
