@@ -73,7 +73,8 @@ function text(response, bytes) {
 export function curl(port, { method, target, headers, body }) {
   const quoted = (text) => `'${text.replaceAll("'", `'\\''`)}'`;
   const words = ["curl -i --path-as-is -X", method];
-  for (const [name, value] of Object.entries(headers)) words.push("-H", quoted(`${name}: ${value}`));
+  for (const [name, value] of Object.entries(headers))
+    words.push("-H", quoted(`${name}: ${value}`));
   if (body !== undefined) words.push("--data-binary", quoted(body.toString()));
   return [...words, quoted(`http://localhost:${port}${target}`)].join(" ");
 }

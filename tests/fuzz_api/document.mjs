@@ -15,7 +15,9 @@ export class Document {
     this.ajv.addSchema({ $id: "document", ...document });
     this.validators = new Map();
     this.operations = Object.entries(document.paths).flatMap(([template, item]) =>
-      Object.entries(item).map(([method, operation]) => this.#operation(template, method, operation)),
+      Object.entries(item).map(([method, operation]) =>
+        this.#operation(template, method, operation),
+      ),
     );
   }
 
@@ -30,7 +32,6 @@ export class Document {
       query: parameters("query"),
       headers: parameters("header"),
       body: operation.requestBody?.content[requestBody]?.schema,
-      isOpen: operation.security?.length === 0,
       responses: operation.responses,
     };
   }
@@ -50,6 +51,20 @@ export class Document {
       this.validators.set(key, validate);
     }
     return validate(value) ? null : this.ajv.errorsText(validate.errors);
+  }
+
+  // What the document does not allow in a query; null if it allows all of it.
+  queryProblem(operation, target) {
+    const seen = new Set();
+    for (const [name, text] of new URLSearchParams(target.split("?")[1] ?? "")) {
+      const known = operation.query.find((each) => each.name === name);
+      if (!known || seen.has(name)) return `query ${name} is unknown or given twice`;
+      seen.add(name);
+      const isNumber = known.schema.type === "integer" && /^-?\d+$/.test(text);
+      const problem = this.problem(known.schema, isNumber ? Number(text) : text);
+      if (problem) return `query ${name}: ${problem}`;
+    }
+    return null;
   }
 
   // The operation that a request means, which generated path values may have changed.

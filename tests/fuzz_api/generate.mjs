@@ -73,12 +73,35 @@ const knownProperties = {
 };
 
 // Names under which a request takes what answers have given out.
-const aliases = { environment: "environment_id", run_ids: "run_id", target_version: "flow_version" };
+const aliases = {
+  environment: "environment_id",
+  run_ids: "run_id",
+  target_version: "flow_version",
+};
 
 // What is put in the place of any value of a body.
 const wrongValues = [
-  null, true, -1, 1.5, 2 ** 53, 1e300, ...Object.keys(rawTexts), "", "x", "\u0000", "a\u0000b", "\ud800", "\u202e💥é",
-  "../../etc/passwd", "x".repeat(300), "é".repeat(5000), [], {}, [null], { "": 1 }, { "\ud800": {} },
+  null,
+  true,
+  -1,
+  1.5,
+  2 ** 53,
+  1e300,
+  ...Object.keys(rawTexts),
+  "",
+  "x",
+  "\u0000",
+  "a\u0000b",
+  "\ud800",
+  "\u202e💥é",
+  "../../etc/passwd",
+  "x".repeat(300),
+  "é".repeat(5000),
+  [],
+  {},
+  [null],
+  { "": 1 },
+  { "\ud800": {} },
 ];
 
 // Segments of a path or values of a query that nothing was named after.
@@ -109,9 +132,15 @@ export class Generator {
   plan(operation) {
     const texts = (parameters) =>
       fc
-        .tuple(...parameters.map((each) => (each.required ? this.#parameter(each) : rarely(this.#parameter(each)))))
+        .tuple(
+          ...parameters.map((each) =>
+            each.required ? this.#parameter(each) : rarely(this.#parameter(each)),
+          ),
+        )
         .map((values) =>
-          Object.fromEntries(values.flatMap((value, i) => (value === absent ? [] : [[parameters[i].name, value]]))),
+          Object.fromEntries(
+            values.flatMap((value, i) => (value === absent ? [] : [[parameters[i].name, value]])),
+          ),
         );
     return fc.record({
       operation: fc.constant(operation),
@@ -133,29 +162,68 @@ export class Generator {
 
   #fault(operation) {
     const ofBody = fc.oneof(
-      { weight: 4, arbitrary: fc.record({ kind: fc.constant("replace"), at: fc.nat(), with: fc.constantFrom(...wrongValues) }) },
+      {
+        weight: 4,
+        arbitrary: fc.record({
+          kind: fc.constant("replace"),
+          at: fc.nat(),
+          with: fc.constantFrom(...wrongValues),
+        }),
+      },
       { weight: 2, arbitrary: fc.record({ kind: fc.constant("remove"), at: fc.nat() }) },
-      { weight: 1, arbitrary: fc.record({ kind: fc.constant("add"), at: fc.nat(), with: anyValue }) },
+      {
+        weight: 1,
+        arbitrary: fc.record({ kind: fc.constant("add"), at: fc.nat(), with: anyValue }),
+      },
       { weight: 1, arbitrary: fc.record({ kind: fc.constant("truncate"), at: fc.nat() }) },
       { weight: 1, arbitrary: fc.record({ kind: fc.constant("double"), at: fc.nat() }) },
     );
     const ofRequest = fc.oneof(
-      fc.record({ kind: fc.constant("raw"), bytes: fc.oneof(fc.uint8Array({ maxLength: 200 }), fc.json().map(Buffer.from)) }),
-      fc.record({ kind: fc.constant("query"), name: fc.oneof(nameText, fc.constantFrom(...operation.query.map((each) => each.name), "limit")), text: wrongTexts }),
-      fc.record({ kind: fc.constant("method"), method: fc.constantFrom("GET", "POST", "PUT", "PATCH", "DELETE") }),
+      fc.record({
+        kind: fc.constant("raw"),
+        bytes: fc.oneof(fc.uint8Array({ maxLength: 200 }), fc.json().map(Buffer.from)),
+      }),
+      fc.record({
+        kind: fc.constant("query"),
+        name: fc.oneof(
+          nameText,
+          fc.constantFrom(...operation.query.map((each) => each.name), "limit"),
+        ),
+        text: wrongTexts,
+      }),
+      fc.record({
+        kind: fc.constant("method"),
+        method: fc.constantFrom("GET", "POST", "PUT", "PATCH", "DELETE"),
+      }),
       fc.record({
         kind: fc.constant("header"),
         header: fc.constantFrom(
-          ["Content-Type", "text/plain"], ["Content-Type", "application/json; charset=latin1"], ["Content-Type", ""],
-          ["Accept-Encoding", "gzip;q=x, ,;,br"], ["Accept-Encoding", "*;q=0"], ["Accept-Encoding", "gzip"],
-          ["Accept", "image/png"], ["X-Request-Id", "a b"], ["X-Request-Id", "x".repeat(500)], ["Content-Encoding", "gzip"],
-          ["Idempotency-Key", ""], ["Idempotency-Key", "x".repeat(300)], ["Idempotency-Key", "\u00e9"],
-          ["Authorization", "Basic eDp5"], ["Authorization", "Bearer"], ["Authorization", `Bearer ${"x".repeat(5000)}`],
-          ["Last-Event-ID", "x"], ["Last-Event-ID", "99999999999999999999"], ["X-Forwarded-For", ",,::1,x"], ["Expect", "x"],
+          ["Content-Type", "text/plain"],
+          ["Content-Type", "application/json; charset=latin1"],
+          ["Content-Type", ""],
+          ["Accept-Encoding", "gzip;q=x, ,;,br"],
+          ["Accept-Encoding", "*;q=0"],
+          ["Accept-Encoding", "gzip"],
+          ["Accept", "image/png"],
+          ["X-Request-Id", "a b"],
+          ["X-Request-Id", "x".repeat(500)],
+          ["Content-Encoding", "gzip"],
+          ["Idempotency-Key", ""],
+          ["Idempotency-Key", "x".repeat(300)],
+          ["Idempotency-Key", "\u00e9"],
+          ["Authorization", "Basic eDp5"],
+          ["Authorization", "Bearer"],
+          ["Authorization", `Bearer ${"x".repeat(5000)}`],
+          ["Last-Event-ID", "x"],
+          ["Last-Event-ID", "99999999999999999999"],
+          ["X-Forwarded-For", ",,::1,x"],
+          ["Expect", "x"],
         ),
       }),
     );
-    return operation.body ? fc.oneof({ weight: 3, arbitrary: ofBody }, { weight: 1, arbitrary: ofRequest }) : ofRequest;
+    return operation.body
+      ? fc.oneof({ weight: 3, arbitrary: ofBody }, { weight: 1, arbitrary: ofRequest })
+      : ofRequest;
   }
 
   // Of a path, query or header: text as it is sent.
@@ -195,7 +263,10 @@ export class Generator {
       case "boolean":
         return fc.boolean();
       case "integer":
-        return fc.integer({ min: whole.minimum ?? -1000, max: Math.min(whole.maximum ?? 1000, 2 ** 31) });
+        return fc.integer({
+          min: whole.minimum ?? -1000,
+          max: Math.min(whole.maximum ?? 1000, 2 ** 31),
+        });
       case "number":
         return fc.double({ min: whole.minimum ?? 0.01, max: whole.maximum ?? 1000, noNaN: true });
       case "string":
@@ -210,7 +281,10 @@ export class Generator {
   }
 
   #array(schema) {
-    const bounds = { minLength: schema.minItems ?? 0, maxLength: Math.min(schema.maxItems ?? 3, 3) };
+    const bounds = {
+      minLength: schema.minItems ?? 0,
+      maxLength: Math.min(schema.maxItems ?? 3, 3),
+    };
     if (schema.items.$ref?.endsWith("/TaskSpec")) {
       return fc.uniqueArray(this.value(schema.items), { ...bounds, selector: (each) => each.id });
     }
@@ -229,9 +303,13 @@ export class Generator {
       if (required.has(key)) return known;
       return isSparse ? rarely(known, 15) : rarely(known, 1);
     });
-    const made = fc.tuple(...fields).map((values) =>
-      Object.fromEntries(values.flatMap((value, i) => (value === absent ? [] : [[entries[i][0], value]]))),
-    );
+    const made = fc
+      .tuple(...fields)
+      .map((values) =>
+        Object.fromEntries(
+          values.flatMap((value, i) => (value === absent ? [] : [[entries[i][0], value]])),
+        ),
+      );
     if (name !== "TaskSpec") return made;
     return fc.tuple(made, node).map(([task, { type, config = {} }]) => ({ ...task, type, config }));
   }
@@ -248,9 +326,15 @@ export class Generator {
 
 function text({ format, pattern, minLength = 0, maxLength = 40 }) {
   if (format === "date-time") {
-    const min = new Date("2020-01-01"), max = new Date("2035-01-01");
+    const min = new Date("2020-01-01"),
+      max = new Date("2035-01-01");
     return fc.date({ min, max, noInvalidDate: true }).map((date) => date.toISOString());
   }
-  if (pattern) return fc.stringMatching(new RegExp(pattern), { maxLength: Math.max(minLength, 40) });
-  return fc.string({ unit: "grapheme", minLength, maxLength: Math.min(maxLength, Math.max(minLength, 40)) });
+  if (pattern)
+    return fc.stringMatching(new RegExp(pattern), { maxLength: Math.max(minLength, 40) });
+  return fc.string({
+    unit: "grapheme",
+    minLength,
+    maxLength: Math.min(maxLength, Math.max(minLength, 40)),
+  });
 }

@@ -11,7 +11,14 @@ import { Server } from "./server.mjs";
 import { World, users } from "./world.mjs";
 
 const lanes = 8; // requests at a time
-const weights = { default: 20, login: 2, changePassword: 2, logout: 3, rerunRuns: 4, redriveRunFailures: 4 };
+const weights = {
+  default: 20,
+  login: 2,
+  changePassword: 2,
+  logout: 3,
+  rerunRuns: 4,
+  redriveRunFailures: 4,
+};
 const neverAccepted = {}; // operation: why no request can have a 2xx
 const acceptanceMin = 100; // faultless requests after which one must have been accepted
 
@@ -20,7 +27,8 @@ const { values: options } = parseArgs({
     count: { type: "string" },
     seconds: { type: "string" },
     seed: { type: "string" },
-    "keep-going": { type: "boolean" }, // on after a fault, without shrinking: lists every kind of it
+    // On after a fault, without shrinking: lists every kind of it.
+    "keep-going": { type: "boolean" },
   },
 });
 const seconds = Number(options.seconds ?? (options.count ? 3600 : 60));
@@ -33,7 +41,9 @@ class Run {
     this.generator = new Generator(document, world.names);
     this.requests = 0;
     this.faults = new Map(); // by operation and what is wrong
-    this.counts = new Map(document.operations.map((each) => [each.id, { all: 0, valid: 0, accepted: 0, refused: {} }]));
+    this.counts = new Map(
+      document.operations.map((each) => [each.id, { all: 0, valid: 0, accepted: 0, refused: {} }]),
+    );
   }
 
   async lane(number) {
@@ -60,7 +70,8 @@ class Run {
     const answer = await client.send(request);
     const operation = this.document.operationOf(request.method, request.target);
     this.requests += 1;
-    const problem = this.document.answerProblem(operation, answer) ?? this.#leniency(operation, request, answer);
+    const problem =
+      this.document.answerProblem(operation, answer) ?? this.#leniency(operation, request, answer);
     if (operation) {
       this.#count(operation, plan, answer);
       if (!problem) await this.world.note(operation, request, answer);
@@ -68,18 +79,21 @@ class Run {
     if (problem) this.#fault(operation, request, answer, problem);
   }
 
-  // An answer of success to a body that the document does not allow.
+  // A success of a request that the document does not allow.
   #leniency(operation, request, answer) {
-    if (!operation?.body || answer.status >= 300 || request.body === undefined) return null;
-    if (request.body.length === 0) return null; // a body without required keys may be absent
+    if (!operation || answer.status >= 300) return null;
+    const ofQuery = this.document.queryProblem(operation, request.target);
+    if (ofQuery) return `accepted what is not as documented: ${ofQuery}`;
+    // A body without required keys may be absent.
+    if (!operation.body || !request.body?.length) return null;
     let body;
     try {
       body = JSON.parse(request.body);
     } catch {
       return "accepted a body that is not JSON";
     }
-    const wrong = this.document.problem(operation.body, body);
-    return wrong && `accepted a body that is not as documented: ${wrong}`;
+    const problem = this.document.problem(operation.body, body);
+    return problem && `accepted a body that is not as documented: ${problem}`;
   }
 
   #count(operation, plan, answer) {
@@ -93,7 +107,8 @@ class Run {
 
   #fault(operation, request, answer, problem) {
     const name = operation?.id ?? "no operation";
-    const text = `${name}: ${problem}\n  ${curl(this.port, request)}\n  ${answer.status} ${answer.body?.slice(0, 500)}`;
+    const shown = `${answer.status} ${answer.body?.slice(0, 500)}`;
+    const text = `${name}: ${problem}\n  ${curl(this.port, request)}\n  ${shown}`;
     if (!options["keep-going"]) throw new Error(text);
     const kind = `${name}: ${problem}`;
     const known = this.faults.get(kind);
@@ -101,10 +116,19 @@ class Run {
   }
 
   table() {
-    const line = (...cells) => console.log(cells.map((each, i) => String(each).padEnd([22, 9, 9, 9][i] ?? 0)).join(""));
+    const line = (...cells) =>
+      console.log(cells.map((each, i) => String(each).padEnd([22, 9, 9, 9][i] ?? 0)).join(""));
     line("operation", "requests", "faultless", "accepted", "refused");
     for (const [id, { all, valid, accepted, refused }] of this.counts) {
-      line(id, all, valid, accepted, Object.entries(refused).map((pair) => pair.join(": ")).join(", "));
+      line(
+        id,
+        all,
+        valid,
+        accepted,
+        Object.entries(refused)
+          .map((pair) => pair.join(": "))
+          .join(", "),
+      );
     }
   }
 
@@ -123,7 +147,12 @@ async function aftermath(server, client) {
   if (health.status !== 200) found.push(`health: ${health.failure ?? health.body}`);
   const code = await server.stop();
   if (code !== 0) found.push(`the server stopped with ${code}: ${server.log().slice(-4000)}`);
-  found.push(...server.logFaults().slice(0, 20).map((line) => `log: ${line}`));
+  found.push(
+    ...server
+      .logFaults()
+      .slice(0, 20)
+      .map((line) => `log: ${line}`),
+  );
   return found.concat(server.storeFaults().map((line) => `store: ${line}`));
 }
 
@@ -144,14 +173,18 @@ async function main() {
   const took = (Date.now() - began) / 1000;
   const faults = [...run.faults.values()].map(({ times, text }) => `${times} times: ${text}`);
   for (const each of results) {
-    if (each.failed) faults.push(`after ${each.numShrinks} shrinks: ${each.errorInstance?.message ?? each.error}`);
+    if (each.failed)
+      faults.push(`after ${each.numShrinks} shrinks: ${each.errorInstance?.message ?? each.error}`);
   }
   faults.push(...(await aftermath(server, client)));
   client.close();
   run.table();
-  if (faults.length === 0) faults.push(...run.unaccepted().map((id) => `${id}: no request was accepted`));
+  if (faults.length === 0)
+    faults.push(...run.unaccepted().map((id) => `${id}: no request was accepted`));
   for (const fault of faults) console.log(`FAULT ${fault}`);
-  console.log(`${run.requests} requests in ${took.toFixed(0)} s, seed ${seed}: ${faults.length} faults`);
+  console.log(
+    `${run.requests} requests in ${took.toFixed(0)} s, seed ${seed}: ${faults.length} faults`,
+  );
   if (faults.length === 0) server.remove();
   else console.log(`log and data: ${server.directory}`);
   return faults.length === 0 ? 0 : 1;

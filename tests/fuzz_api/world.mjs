@@ -28,7 +28,12 @@ export class World {
   async call(method, target, body, actor = "owner") {
     const headers = { "Content-Type": "application/json" };
     if (this.tokens[actor]) headers.Authorization = `Bearer ${this.tokens[actor]}`;
-    const answer = await this.client.send({ method, target, headers, body: body && JSON.stringify(body) });
+    const answer = await this.client.send({
+      method,
+      target,
+      headers,
+      body: body && JSON.stringify(body),
+    });
     if (answer.failure) throw new Error(`${method} ${target}: ${answer.failure}`);
     const json = answer.body === "" ? undefined : JSON.parse(answer.body);
     if (answer.status < 300) this.learn({}, json);
@@ -44,7 +49,12 @@ export class World {
     const people = { owner, viewer, changer, leaver: owner };
     const known = actor === "changer" ? [...this.passwords].reverse() : [password];
     for (const each of known) {
-      const { status, json } = await this.call("POST", "/auth/login", { email: people[actor], password: each }, "");
+      const { status, json } = await this.call(
+        "POST",
+        "/auth/login",
+        { email: people[actor], password: each },
+        "",
+      );
       if (status === 200) {
         this.tokens[actor] = json.access_token;
         return;
@@ -77,7 +87,8 @@ export class World {
     const own = { ...context };
     for (const [key, each] of Object.entries(value)) {
       const name = key === "new_run_id" || key === "last_run_id" ? "run_id" : key;
-      if (typeof each === "string" && this.names.has(name) && !(name in credentials)) own[name] = each;
+      if (typeof each === "string" && this.names.has(name) && !(name in credentials))
+        own[name] = each;
     }
     const names = Object.keys(own).sort().join();
     if (names !== "") {
@@ -91,7 +102,9 @@ export class World {
 
   // An object of an answer that has all these names.
   record(names, pick) {
-    const kinds = [...this.records].filter(([kind]) => names.every((name) => kind.split(",").includes(name)));
+    const kinds = [...this.records].filter(([kind]) =>
+      names.every((name) => kind.split(",").includes(name)),
+    );
     if (kinds.length === 0) return undefined;
     const kept = kinds[pick % kinds.length][1];
     return kept[(pick >> 4) % kept.length];
@@ -108,7 +121,9 @@ export class World {
     if (value instanceof Real) return this.real(value);
     if (Array.isArray(value)) return value.map((each) => this.resolved(each));
     if (value === null || typeof value !== "object") return value;
-    return Object.fromEntries(Object.entries(value).map(([key, each]) => [key, this.resolved(each)]));
+    return Object.fromEntries(
+      Object.entries(value).map(([key, each]) => [key, this.resolved(each)]),
+    );
   }
 
   // The actor whose credential the request may destroy is nobody else's.
@@ -128,7 +143,9 @@ export class World {
     const path = record ?? this.#texts(plan.path);
     const query = Object.entries(this.#texts(plan.query));
     if (fault.kind === "query") query.push([fault.name, fault.text]);
-    let target = operation.template.replace(/\{(\w+)\}/g, (_, name) => (record ? encode(path[name]) : path[name]));
+    let target = operation.template.replace(/\{(\w+)\}/g, (_, name) =>
+      record ? encode(path[name]) : path[name],
+    );
     if (query.length > 0) target += `?${query.map((pair) => pair.join("=")).join("&")}`;
     const headers = { ...this.resolved(plan.headers) };
     const token = actor === "impostor" ? "dagy_x" : this.tokens[actor];
@@ -159,7 +176,8 @@ export class World {
     if (operation.id === "changePassword" && answer.status === 204) {
       this.passwords.push(JSON.parse(request.body).new_password);
     }
-    if (answer.status === 401 && this.tokens[request.actor] && operation.id !== "login") {
+    const isCurrent = request.headers.Authorization === `Bearer ${this.tokens[request.actor]}`;
+    if (answer.status === 401 && isCurrent && operation.id !== "login") {
       await this.logIn(request.actor);
     }
   }
