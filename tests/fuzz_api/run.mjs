@@ -60,12 +60,25 @@ class Run {
       markInterruptAsFailure: false,
     });
     client.close();
-    this.hasEnded ||= result.failed;
     return result;
   }
 
+  // The results of the lanes; of the first one only that has found a fault and shrunk it.
+  async lanes() {
+    const all = [...Array(lanes).keys()].map((number) => this.lane(number));
+    const first = new Promise((resolve) =>
+      all.forEach(async (each) => {
+        const result = await each;
+        if (result.failed) resolve([result]);
+      }),
+    );
+    const results = await Promise.race([first, Promise.all(all)]);
+    this.hasEnded = true;
+    return results;
+  }
+
   async #check(client, plan) {
-    if (this.hasEnded) return; // another lane has found a fault
+    if (this.hasEnded) await new Promise(() => {}); // another lane has found a fault
     const request = await this.world.request(plan);
     const answer = await client.send(request);
     const operation = this.document.operationOf(request.method, request.target);
@@ -169,7 +182,7 @@ async function main() {
   await world.seed();
   const run = new Run(document, world, server.port);
   const began = Date.now();
-  const results = await Promise.all([...Array(lanes).keys()].map((number) => run.lane(number)));
+  const results = await run.lanes();
   const took = (Date.now() - began) / 1000;
   const faults = [...run.faults.values()].map(({ times, text }) => `${times} times: ${text}`);
   for (const each of results) {
