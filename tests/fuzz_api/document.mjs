@@ -67,17 +67,19 @@ export class Document {
     return null;
   }
 
-  // The operation that a request means, which generated path values may have changed.
+  // The operation that a request means, which generated path values may have changed. The path
+  // decides first: what no parameter stands in goes before what one does.
   operationOf(method, target) {
     const segments = target.split("?")[0].split("/");
     const fits = (operation) =>
-      operation.method === method &&
       operation.segments.length === segments.length &&
       operation.segments.every((each, i) =>
         each.startsWith("{") ? segments[i] !== "" : each === decoded(segments[i]),
       );
     const fixed = (operation) => operation.segments.filter((each) => !each.startsWith("{")).length;
-    return this.operations.filter(fits).sort((a, b) => fixed(b) - fixed(a))[0];
+    const fitting = this.operations.filter(fits).sort((a, b) => fixed(b) - fixed(a));
+    const template = fitting[0]?.template;
+    return fitting.find((each) => each.template === template && each.method === method);
   }
 
   // What is wrong with an answer to `operation`, undefined where the path leads nowhere.

@@ -11,6 +11,7 @@ import { Server } from "./server.mjs";
 import { World, users } from "./world.mjs";
 
 const lanes = 8; // requests at a time
+const seedEvery = 200; // requests
 const weights = {
   default: 20,
   login: 2,
@@ -82,7 +83,7 @@ class Run {
     const request = await this.world.request(plan);
     const answer = await client.send(request);
     const operation = this.document.operationOf(request.method, request.target);
-    this.requests += 1;
+    if (++this.requests % seedEvery === 0) await this.world.seedLive();
     const problem =
       this.document.answerProblem(operation, answer) ?? this.#leniency(operation, request, answer);
     if (operation) {

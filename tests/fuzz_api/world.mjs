@@ -7,6 +7,7 @@ const changer = "changer@default.test"; // whose password requests change
 export const users = { [viewer]: "viewer", [changer]: "developer" };
 
 const recordsMax = 64; // of each kind; the newest are kept
+const liveRuns = 8; // seeded at a time
 const credentials = { email: [owner, viewer], password: [password] };
 
 export class World {
@@ -15,6 +16,7 @@ export class World {
     this.client = client;
     this.records = new Map(); // by their names: objects of answers
     this.tokens = {};
+    this.seeded = 0;
     this.passwords = [password]; // of the changer, the newest last
     this.names = new Set(Object.keys(credentials));
     for (const operation of document.operations) {
@@ -65,19 +67,27 @@ export class World {
   // One of each kind of resource: every operation has something to work on from the start.
   async seed() {
     for (const actor of ["owner", "viewer", "changer", "key"]) await this.logIn(actor);
-    const flow = (name, ...tasks) => this.call("POST", "/flows", { flow_spec: { name, tasks } });
-    const approval = { id: "a", type: "approval", config: { message: "Shall it be?" } };
-    await flow("finished", { id: "a", type: "noop" });
-    await flow("failed", { id: "a", type: "shell", config: { command: "false" } });
-    await flow("waiting", approval);
+    const flow = (name, task) =>
+      this.call("POST", "/flows", { flow_spec: { name, tasks: [{ id: "a", ...task }] } });
+    await flow("finished", { type: "noop" });
+    await flow("failed", { type: "shell", config: { command: "false" } });
     await this.call("POST", "/flows/finished/deploy", { deployment_name: "production" });
     for (const name of ["finished", "failed"]) {
       await this.call("POST", "/runs", { flow_name: name, wait_seconds: 20 });
     }
-    for (let i = 0; i < 8; ++i) await this.call("POST", "/runs", { flow_name: "waiting" });
-    for (const list of ["/approvals", "/run-failures", "/runs", "/flows", "/deployments"]) {
+    await this.seedLive();
+    for (const list of ["/run-failures", "/runs", "/flows", "/deployments"]) {
       await this.call("GET", list);
     }
+  }
+
+  // Runs that wait, of a flow of their own: requests cancel runs and archive flows all the time.
+  async seedLive() {
+    const name = `waiting_${++this.seeded}`;
+    const tasks = [{ id: "a", type: "approval", config: { message: "Shall it be?" } }];
+    await this.call("POST", "/flows", { flow_spec: { name, tasks } });
+    for (let i = 0; i < liveRuns; ++i) await this.call("POST", "/runs", { flow_name: name });
+    await this.call("GET", "/approvals");
   }
 
   // Keeps the objects of an answer that have a name some request asks for.
