@@ -72,6 +72,16 @@ const knownProperties = {
   "DeployRequest.timezone": fc.constant(null),
 };
 
+// Keys that mean nothing without another one.
+const needs = {
+  "FlowSpec.concurrency_key": "concurrency_limit",
+  "TaskSpec.concurrency_key": "concurrency_limit",
+  "TaskSpec.max_parallel": "map_over",
+  "TaskSpec.max_failures": "map_over",
+  "TaskSpec.max_iterations": "repeat_until",
+  "FlowRequest.execution_mode": "deployment_name",
+};
+
 // Names under which a request takes what answers have given out.
 const aliases = {
   environment: "environment_id",
@@ -310,8 +320,16 @@ export class Generator {
           values.flatMap((value, i) => (value === absent ? [] : [[entries[i][0], value]])),
         ),
       );
-    if (name !== "TaskSpec") return made;
-    return fc.tuple(made, node).map(([task, { type, config = {} }]) => ({ ...task, type, config }));
+    const whole = made.map((value) =>
+      Object.fromEntries(
+        Object.entries(value).filter(([key]) => (needs[`${name}.${key}`] ?? key) in value),
+      ),
+    );
+    if (name === "InputSource") return whole.map((source) => firstOf(source));
+    if (name !== "TaskSpec") return whole;
+    return fc
+      .tuple(whole, node)
+      .map(([task, { type, config = {} }]) => ({ ...task, type, config }));
   }
 
   #property(key, schema) {
@@ -322,6 +340,11 @@ export class Generator {
     }
     return this.#pooled(key, value);
   }
+}
+
+// A source of an input has one key.
+function firstOf(source) {
+  return Object.fromEntries(Object.entries(source).slice(0, 1));
 }
 
 function text({ format, pattern, minLength = 0, maxLength = 40 }) {
