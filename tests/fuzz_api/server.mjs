@@ -68,6 +68,7 @@ export class Server {
       env: this.environment,
       stdio: ["ignore", "pipe", log],
     });
+    process.once("exit", () => this.isAlive && this.process.kill("SIGKILL"));
     this.ended = new Promise((resolve) => this.process.once("exit", resolve));
     const watchdog = setTimeout(() => this.process.kill("SIGKILL"), startMs);
     for await (const line of createInterface({ input: this.process.stdout })) {
