@@ -145,9 +145,11 @@ base::Result<int> run_on(const Context& context, ApiClient& client, const FlowFi
 
 base::Result<int> run_file(const Context& context, RunOrder& order) {
   std::string parameters = TRY(parameters_of(order));
-  ScratchDirectory scratch = TRY(ScratchDirectory::create());
-  FlowFile flow = TRY(load_flow_file(order.file, context.program.python_sdk, scratch.path()));
   Interrupts interrupts;
+  ScratchDirectory scratch = TRY(ScratchDirectory::create());
+  auto loaded = load_flow_file(order.file, context.program.python_sdk, scratch.path());
+  if (Interrupts::signal() != 0) return Interrupts::exit_code();
+  FlowFile flow = TRY(std::move(loaded));
   if (order.on_server) {
     ApiClient client = TRY(context.client());
     return run_on(context, client, flow, parameters);
