@@ -46,6 +46,7 @@ class InProcess : public cli::LocalServer {
       : settings_(std::move(settings)), directory_(std::move(directory)) {}
 
   base::Result<> start() {
+    signal(SIGPIPE, SIG_IGN);  // a socket that was closed is an error of the call
     SignalsHeld held;
     auto http = TRY(make_http_client(settings_));
     auto proxies = TRY(trusted_proxies(settings_));

@@ -58,9 +58,9 @@ base::Result<std::string> read_line(std::string_view what) {
 // A line of standard input; on a terminal asked for, without echo.
 base::Result<std::string> ask_secret(std::string_view what) {
   if (isatty(STDIN_FILENO) == 0) return read_line(what);
-  fmt::print(stderr, "{}: ", what);
   base::Result<std::string> line = [&] {
-    SilentTerminal silent;
+    SilentTerminal silent;  // before the prompt: it drops what was typed so far
+    fmt::print(stderr, "{}: ", what);
     return read_line(what);
   }();
   fmt::print(stderr, "\n");

@@ -150,7 +150,7 @@ std::string options_table(const std::vector<const CLI::Option*>& options) {
     if (option->get_name().find("--help") != std::string::npos) continue;
     std::string names;
     for (const std::string& flag : flags_of(*option)) names += (names.empty() ? "" : ", ") + flag;
-    std::string type = option->get_type_size() == 0 ? "" : ' ' + option->get_type_name();
+    std::string type = option->get_expected_max() == 0 ? "" : ' ' + option->get_type_name();
     std::string meaning = option->get_description();
     for (std::size_t at = 0; (at = meaning.find('|', at)) != std::string::npos; at += 2)
       meaning.insert(at, 1, '\\');
@@ -183,13 +183,12 @@ std::string reference_markdown(CLI::App& root) {
   std::string out = "## Options of every command\n" + options_table(options_of(root));
   std::string group;
   for (const TreeNode& node : command_tree(root)) {
-    bool is_server = node.path.starts_with("serve") || node.path.starts_with("admin");
-    if (node.path.empty() || (!children(*node.command).empty() && !is_server)) continue;
+    if (node.path.empty() || !children(*node.command).empty()) continue;
     std::string noun = node.path.substr(0, node.path.find(' '));
     if (std::exchange(group, noun) != noun) out += fmt::format("\n## {}\n", noun);
     out += fmt::format("\n`{}`: {}.\n", usage_of(node), node.command->get_description());
     // The settings have a table of their own, and show the defaults of this process.
-    if (node.path == "serve" || node.path == "admin") continue;
+    if (node.path == "serve") continue;
     out += options_table(options_of(*node.command));
   }
   return out;

@@ -118,7 +118,7 @@ class Doctor {
     if (!me) return fail("credential", me.error());
     auto email = (*me)->root().find("user_email"), role = (*me)->root().find("role");
     add("credential", "ok",
-        fmt::format("{}, {}", email ? email->raw() : "", role ? role->raw() : ""));
+        fmt::format("{}, {}", email ? email->string() : "", role ? role->string() : ""));
   }
 
   // What only local runs need is no failure.

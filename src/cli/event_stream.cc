@@ -97,6 +97,7 @@ class Follower {
     return client_.stream(run_target_ + "/events?after=0.0", std::move(headers),
                           [&](std::string_view bytes) {
                             parser.feed(bytes, [&](const ServerEvent& event) { hear(event); });
+                            if (listener_.rest && !bytes.empty()) listener_.rest();
                             return !has_ended_ && !has_gap_ && !is_interrupted_();
                           });
   }
@@ -114,7 +115,7 @@ class Follower {
     if (document && event.type == "log") {
       hear_line((*document)->root());
     } else if (document) {
-      listener_(event.type, (*document)->root());
+      listener_.hear(event.type, (*document)->root());
     }
     has_ended_ = has_ended_ || event.type == "end";
   }
@@ -125,7 +126,7 @@ class Follower {
         text && text->is_string() ? parse_seq(text->string()) : std::nullopt;
     if (!seq || *seq <= last_line_) return;
     last_line_ = *seq;
-    listener_("log", line);
+    listener_.hear("log", line);
   }
 
   // By a connection of its own, while the stream is open.

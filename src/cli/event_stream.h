@@ -30,8 +30,12 @@ class EventParser {
   ServerEvent event_;
 };
 
-/// Hears of a run; `type` is task, run, log, reset or end.
-using RunListener = std::function<void(std::string_view type, base::JsonView data)>;
+/// Hears of a run.
+struct RunListener {
+  std::function<void(std::string_view type, base::JsonView data)>
+      hear;                              // task, run, log, reset, end
+  std::function<void()> rest = nullptr;  // all that has come so far is told
+};
 
 enum class FollowEnd { run_ended, interrupted };
 

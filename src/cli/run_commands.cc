@@ -93,20 +93,23 @@ base::Result<Document> get_run(ApiClient& client, const std::string& run_id) {
   return client.call("GET", "/runs/" + percent_encoded(run_id));
 }
 
+RunListener listener_of(RunDisplay& display) {
+  return {[&](std::string_view type, base::JsonView data) { display.hear(type, data); },
+          [&] { display.rest(); }};
+}
+
 // Follows a run to its end and shows it on `stream`; a signal cancels it, and then its end is
 // waited for.
 base::Result<Document> follow_to_end(ApiClient& client, const std::string& run_id,
                                      RunDisplay& display) {
-  RunListener listener = [&](std::string_view type, base::JsonView data) {
-    display.hear(type, data);
-  };
+  RunListener listener = listener_of(display);
   auto end = TRY(follow_run(client, run_id, listener, [] { return Interrupts::signal() != 0; }));
   if (end == FollowEnd::interrupted) {
     auto cancelled = client.call("POST", "/runs/" + percent_encoded(run_id) + "/cancel",
                                  R"({"reason":"interrupted at the command line"})");
     bool is_over = cancelled || cancelled.error().code == base::ErrorCode::conflict;
     if (!is_over) return cancelled.error();
-    RunListener quiet = [](std::string_view, base::JsonView) {};
+    RunListener quiet = {[](std::string_view, base::JsonView) {}};
     TRY(follow_run(client, run_id, quiet, [] { return false; }));
   }
   return get_run(client, run_id);
@@ -145,9 +148,11 @@ base::Result<int> run_on(const Context& context, ApiClient& client, const FlowFi
 
 base::Result<int> run_file(const Context& context, RunOrder& order) {
   std::string parameters = TRY(parameters_of(order));
-  ScratchDirectory scratch = TRY(ScratchDirectory::create());
-  FlowFile flow = TRY(load_flow_file(order.file, context.program.python_sdk, scratch.path()));
   Interrupts interrupts;
+  ScratchDirectory scratch = TRY(ScratchDirectory::create());
+  auto loaded = load_flow_file(order.file, context.program.python_sdk, scratch.path());
+  if (Interrupts::signal() != 0) return Interrupts::exit_code();
+  FlowFile flow = TRY(std::move(loaded));
   if (order.on_server) {
     ApiClient client = TRY(context.client());
     return run_on(context, client, flow, parameters);
@@ -185,10 +190,8 @@ base::Result<int> watch_run(const Context& context, const std::string& run_id) {
   RunDisplay display(stdout);
   display.begin(run->root());
   bool is_plain = context.format() == Format::table;
-  RunListener listener = [&](std::string_view type, base::JsonView data) {
-    if (is_plain) display.hear(type, data);
-  };
-  TRY(follow_run(client, run_id, listener, [] { return false; }));
+  RunListener quiet = {[](std::string_view, base::JsonView) {}};
+  TRY(follow_run(client, run_id, is_plain ? listener_of(display) : quiet, [] { return false; }));
   run = TRY(get_run(client, run_id));
   if (is_plain) {
     display.end(run->root());
@@ -217,9 +220,9 @@ base::Result<> print_logs(const Context& context, const LogOrder& order) {
   if (order.follows) {
     TRY(get_run(client, order.run_id));
     base::Result<> printed;
-    RunListener listener = [&](std::string_view type, base::JsonView data) {
+    RunListener listener = {[&](std::string_view type, base::JsonView data) {
       if (type == "log" && printed) printed = print_line(context, data);
-    };
+    }};
     TRY(follow_run(client, order.run_id, listener, [&] { return !printed; }));
     return printed;
   }

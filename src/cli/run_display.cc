@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <tuple>
 
 #include "base/clock.h"
 #include "cli/output.h"
@@ -96,7 +97,7 @@ void RunDisplay::show_task(base::JsonView task) {
   std::string attempt = text_member(task, "attempt");
   states_[id] = state;
   bool is_told = is_final(state) || state == "RUNNING" || state == "RETRYING" || state == "WAITING";
-  if (!is_told || !shown_.insert(id + ' ' + attempt + ' ' + state).second) return draw_status();
+  if (!is_told || !shown_.insert(id + ' ' + attempt + ' ' + state).second) return;
   std::string text, time = text_member(task, is_final(state) ? "finished_at" : "started_at");
   std::optional<base::JsonView> earlier = task.find("earlier_attempts");
   if (state == "RETRYING" && earlier && earlier->is_array() && earlier->size() > 0) {
@@ -111,21 +112,29 @@ void RunDisplay::show_task(base::JsonView task) {
     if (attempt != "0" && attempt != "1" && !attempt.empty()) text += ", attempt " + attempt;
     if (std::string error = error_text(task); !error.empty()) text += ": " + error;
   }
-  auto ended = std::count_if(states_.begin(), states_.end(), [](const auto& each) {
-    return is_final(each.second) && std::count(each.first.begin(), each.first.end(), ':') == 1;
-  });
-  print(clock_time(time), task_name(id),
-        fmt::format("{}{}  [{}/{}]", paint(state, state), printable(text), ended, task_count_));
+  bool is_element = std::count(id.begin(), id.end(), ':') > 1;
+  heard_.push_back({time, state == "RUNNING" ? Rank::start : Rank::end, task_name(id),
+                    paint(state, state) + printable(text), is_final(state) && !is_element, true});
 }
 
 void RunDisplay::show_line(base::JsonView line) {
   std::string message = printable(text_member(line, "message"));
   if (text_member(line, "level") == "error") message = paint(message, "RETRYING");
-  print(clock_time(text_member(line, "timestamp")), task_name(text_member(line, "task_run_id")),
-        "| " + message);
+  heard_.push_back({text_member(line, "timestamp"), Rank::line,
+                    task_name(text_member(line, "task_run_id")), "| " + message});
+}
+
+void RunDisplay::rest() {
+  std::stable_sort(heard_.begin(), heard_.end(), [](const Entry& a, const Entry& b) {
+    return std::tie(a.time, a.rank) < std::tie(b.time, b.rank);
+  });
+  for (const Entry& entry : heard_) print(entry);
+  heard_.clear();
+  draw_status();
 }
 
 void RunDisplay::end(base::JsonView run) {
+  rest();
   erase_status();
   std::string status = text_member(run, "status");
   std::int64_t succeeded = 0;
@@ -140,11 +149,13 @@ void RunDisplay::end(base::JsonView run) {
     fmt::print(stream_, "{}\n", printable(error));
 }
 
-void RunDisplay::print(std::string_view time, std::string_view task, const std::string& text) {
+void RunDisplay::print(const Entry& entry) {
   erase_status();
-  fmt::print(stream_, "{:<12}  {:<{}}  {}\n", time, printable(task), name_width_, text);
+  ended_ += entry.is_end_of_task;
+  std::string progress = entry.is_state ? fmt::format("  [{}/{}]", ended_, task_count_) : "";
+  fmt::print(stream_, "{:<12}  {:<{}}  {}{}\n", clock_time(entry.time), printable(entry.task),
+             name_width_, entry.text, progress);
   if (!is_terminal_) std::fflush(stream_);
-  draw_status();
 }
 
 void RunDisplay::draw_status() {

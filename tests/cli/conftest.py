@@ -2,6 +2,7 @@
 
 import os
 import pathlib
+import pty
 import shutil
 import subprocess
 
@@ -48,6 +49,27 @@ class Cli:
         done = self.raw(*words, stdin=stdin.encode(), variables=variables)
         assert done.returncode == code, (done.returncode, done.stdout, done.stderr)
         return (done.stdout if code == 0 else done.stderr).decode()
+
+    def on_terminal(self, *words, typed=(), code=0, variables=None):
+        """What a terminal is sent; of `typed` the n-th line is answered to the n-th prompt."""
+        pid, master = pty.fork()
+        if pid == 0:
+            os.chdir(self.home)
+            os.execve(servers.BINARY, [servers.BINARY, *words], {**self.variables, **(variables or {})})
+        text, prompts = b"", list(typed)
+        while True:
+            try:
+                piece = os.read(master, 65536)
+            except OSError:  # its other side is closed
+                break
+            if not piece:
+                break
+            text += piece
+            if prompts and text.endswith(b": "):
+                os.write(master, prompts.pop(0).encode() + b"\n")
+        os.close(master)
+        assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == code, text
+        return text.decode()
 
     def login(self, email=servers.OWNER):
         self("login", "--email", email, stdin=servers.PASSWORD + "\n")

@@ -36,6 +36,13 @@ def test_wrong_password(stranger):
     assert "No such file" in stranger(*login, "--password-file", "absent", code=2)
 
 
+def test_login_on_a_terminal(stranger):
+    shown = stranger.on_terminal("login", typed=["", servers.PASSWORD])
+    assert "e-mail [owner@localhost]: " in shown and "password: " in shown
+    assert servers.PASSWORD not in shown and "logged in at" in shown
+    stranger.on_terminal("login", typed=["x@y.test", "wrong wrong wrong"], code=3)
+
+
 def test_a_password_is_no_argument(stranger):
     assert "--password" in stranger("login", "--password", "x", code=2)
 

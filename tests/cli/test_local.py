@@ -2,12 +2,10 @@
 
 import json
 import os
-import pty
 import signal
 import time
 
 import flow_files as flows
-import server as servers
 
 
 def test_yaml_file_runs_without_a_server(alone):
@@ -111,35 +109,17 @@ def _command(pid):
 
 def test_on_a_terminal(alone):
     path = flows.write(alone.home, "good", flows.shell("one", "printf 'a\\033[31mb\\n'"))
-    master, slave = pty.openpty()
-    process = alone.start("run", path, stdin=slave)
-    process.communicate(timeout=60)
-    os.close(slave)
-    os.close(master)
-    assert process.returncode == 0
-    text = _terminal(alone, "run", path)
+    text = alone.on_terminal("run", path)
     assert "\033[32mSUCCEEDED" in text and "a\\x1b[31mb" in text
-    text = _terminal(alone, "run", path, NO_COLOR="1")
+    text = alone.on_terminal("run", path, variables={"NO_COLOR": "1"})
     assert "\033[32m" not in text and "SUCCEEDED" in text
 
 
-def _terminal(client, *words, **variables):
-    """What a terminal is sent."""
-    pid, master = pty.fork()
-    if pid == 0:
-        os.chdir(client.home)
-        os.execve(servers.BINARY, [servers.BINARY, *words], {**client.variables, **variables})
-    text = b""
-    while True:
-        try:
-            piece = os.read(master, 65536)
-        except OSError:  # its other side is closed
-            break
-        if not piece:
-            break
-        text += piece
-    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0, text
-    return text.decode()
+def test_tasks_do_not_see_the_credential(alone):
+    path = flows.write(alone.home, "environment", flows.shell("one", "env"))
+    done = alone.raw("run", path, variables={"DAGY_TOKEN": "dagy_at_of_mine"})
+    assert done.returncode == 0 and b"| PATH=" in done.stderr
+    assert b"dagy_at_of_mine" not in done.stderr
 
 
 def test_large_output_and_many_lines(alone):

@@ -58,7 +58,7 @@ class Example:
     """One run of the example by the client that people use."""
 
     def __init__(self, server, output_dir):
-        environment = {"PATH": os.environ["PATH"], "HOME": str(output_dir),
+        environment = {"PATH": os.environ["PATH"], "HOME": str(server.data_dir.parent),
                        "DAGY_URL": f"http://127.0.0.1:{server.port}"}
 
         def dagy(*words, **more):
