@@ -7,7 +7,7 @@ const std::vector<Category>& categories() {
       authentication_category(), user_category(),        flows_category(),
       deployments_category(),    runs_category(),        api_keys_category(),
       health_category(),         account_category(),     run_control_category(),
-      workflows_category(),      description_category(),
+      workflows_category(),      artifacts_category(),   description_category(),
   };
   return all;
 }

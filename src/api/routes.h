@@ -15,6 +15,7 @@ Category health_category();
 Category account_category();
 Category run_control_category();
 Category workflows_category();
+Category artifacts_category();
 Category description_category();
 
 }  // namespace api

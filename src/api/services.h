@@ -4,6 +4,7 @@
 #include "auth/accounts.h"
 #include "auth/authenticator.h"
 #include "auth/rate_limit.h"
+#include "auth/signed_urls.h"
 #include "base/clock.h"
 #include "base/random.h"
 #include "exec/process.h"
@@ -22,6 +23,7 @@ struct Services {
   store::Objects& objects;
   auth::Authenticator& authenticator;
   auth::RateLimit& rate_limit;
+  const auth::SignedUrls& signed_urls;
   runtime::RunLoop& loop;
   runtime::RunFeed& feed;
   runtime::WorkPool& pool;

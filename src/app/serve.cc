@@ -45,7 +45,7 @@ class Running {
  public:
   Running(const Settings& settings, const DataDirectory& directory, store::Store& store,
           std::unique_ptr<exec::ProcessHost> host, std::unique_ptr<net::HttpClient> http,
-          net::TrustedProxies proxies, base::Clock& clock)
+          net::TrustedProxies proxies, auth::SignedUrls signed_urls, base::Clock& clock)
       : settings_(settings),
         clock_(clock),
         isolation_(host->isolation()),
@@ -63,11 +63,12 @@ class Running {
         janitor_(store, *objects_, clock),
         pool_(2),
         rate_limit_(settings.rate_limit_per_minute, settings.rate_limit_burst, clock),
+        signed_urls_(std::move(signed_urls)),
         authenticator_(store, hasher_, clock, random_,
                        std::chrono::seconds(settings.access_token_ttl_seconds)),
-        api_({store, *objects_, authenticator_, rate_limit_, loop_, feed_, pool_, plans_,
-              nodes::catalog(), clock, random_, isolation_, tenancy_of(settings, isolation_),
-              std::move(proxies)}) {
+        api_({store, *objects_, authenticator_, rate_limit_, signed_urls_, loop_, feed_, pool_,
+              plans_, nodes::catalog(), clock, random_, isolation_,
+              tenancy_of(settings, isolation_), std::move(proxies)}) {
     attempts_.report_to(loop_);
     shard_.observe(feed_);
   }
@@ -124,6 +125,7 @@ class Running {
   runtime::WorkPool pool_;
   auth::PasswordHasher hasher_;
   auth::RateLimit rate_limit_;
+  const auth::SignedUrls signed_urls_;
   auth::Authenticator authenticator_;
   api::Api api_;
   std::unique_ptr<net::Server> server_;
@@ -174,9 +176,12 @@ base::Result<> serve(Settings settings) {
   std::unique_ptr<store::Store> store = TRY(open_database(settings, clock, end_as_taken_over));
   store::Membership* membership = store->membership();
   if (membership && !TRY(wait_for_turn(*membership, settings, directory, signals))) return {};
+  base::SystemRandom random;
+  auto signed_urls = TRY(auth::SignedUrls::open(*store, clock, random));
   auto host = TRY(start_process_host(settings, directory, clock));
-  auto running = std::make_unique<Running>(settings, directory, *store, std::move(host),
-                                           std::move(http), std::move(proxies), clock);
+  auto running =
+      std::make_unique<Running>(settings, directory, *store, std::move(host), std::move(http),
+                                std::move(proxies), std::move(signed_urls), clock);
   TRY(running->start());
   int signal = 0;
   sigwait(&signals, &signal);
