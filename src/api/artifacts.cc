@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "api/routes.h"
+#include "api/signed_query.h"
 #include "base/ids.h"
 #include "base/limits.h"
 #include "base/sha256.h"
@@ -143,18 +144,6 @@ struct Artifact {
   }
 };
 
-struct PartQuery {
-  std::optional<std::int64_t> expires;
-  std::optional<std::string> signature;
-  static const Fields& fields() {
-    using S = PartQuery;
-    static const Fields fields("PartQuery",
-                               {field<&S::expires>("expires", "as the URL has it"),
-                                field<&S::signature>("signature", "likewise").length(1, 255)});
-    return fields;
-  }
-};
-
 std::string key_of(const store::UploadRow& row) {
   return fmt::format("artifacts/{}", row.sha256);
 }
@@ -219,11 +208,8 @@ base::Result<> check_length(std::size_t size, std::int64_t expected) {
 }
 
 base::Result<Reply> put_part(const Call& call) {
-  auto query = TRY(call.read_query<PartQuery>());
+  TRY(check_signature(call, part_path(call.path[0], call.path[1])));
   base::Timestamp now = call.services.clock.now();
-  std::string path = part_path(call.path[0], call.path[1]);
-  TRY(call.services.signed_urls.check("PUT", path, query.expires.value_or(0),
-                                      query.signature.value_or(""), now));
   store::UploadRow upload;
   TRY(call.services.store.read([&](store::Tx& tx) -> base::Result<> {
     upload = TRY(store::find_upload(tx, call.path[0], now));
@@ -348,7 +334,7 @@ Category artifacts_category() {
             .name = "uploadPart",
             .summary = "Upload the bytes of a part; the URL is its credential",
             .handler = put_part,
-            .query = PartQuery::fields,
+            .query = SignedQuery::fields,
             .answers = {{200, "Kept; the header ETag is the quoted SHA-256 of the part"},
                         {403, "The signature is wrong, or its time is over"},
                         {404, "The upload is not under way"},

@@ -13,6 +13,7 @@
 #include "runtime/run_feed.h"
 #include "runtime/run_loop.h"
 #include "runtime/work_pool.h"
+#include "store/artifact_files.h"
 #include "store/objects.h"
 #include "store/store.h"
 
@@ -21,6 +22,7 @@ namespace api {
 struct Services {
   store::Store& store;
   store::Objects& objects;
+  store::ArtifactFiles& artifacts;
   auth::Authenticator& authenticator;
   auth::RateLimit& rate_limit;
   const auth::SignedUrls& signed_urls;

@@ -53,8 +53,9 @@ class Running {
         objects_(open_objects(store, directory, clock)),
         plans_(store, nodes::catalog()),
         evaluator_(store, *objects_, plans_, clock),
-        attempts_(std::move(host), std::move(http), evaluator_, *objects_, clock,
-                  directory.file("work")),
+        artifacts_(directory.file("artifacts"), store, *objects_),
+        attempts_(std::move(host), std::move(http), evaluator_, *objects_, artifacts_, clock,
+                  {.work_root = directory.file("work"), .sdk_path = {}}),
         shard_(store, attempts_, clock, nodes::catalog(),
                {.slots = base::limits::processes_per_core *
                          std::max(1u, std::thread::hardware_concurrency()),
@@ -66,8 +67,8 @@ class Running {
         signed_urls_(std::move(signed_urls)),
         authenticator_(store, hasher_, clock, random_,
                        std::chrono::seconds(settings.access_token_ttl_seconds)),
-        api_({store, *objects_, authenticator_, rate_limit_, signed_urls_, loop_, feed_, pool_,
-              plans_, nodes::catalog(), clock, random_, isolation_,
+        api_({store, *objects_, artifacts_, authenticator_, rate_limit_, signed_urls_, loop_, feed_,
+              pool_, plans_, nodes::catalog(), clock, random_, isolation_,
               tenancy_of(settings, isolation_), std::move(proxies)}) {
     attempts_.report_to(loop_);
     shard_.observe(feed_);
@@ -76,6 +77,7 @@ class Running {
   base::Result<> start() {
     base::Result<bool> first = make_owner(store_, hasher_, clock_, random_, settings_);
     if (!first) return first.error();
+    artifacts_.tidy();
     attempts_.keep_directories(TRY(store_.live_runs()));
     TRY(shard_.recover());
     net::ServerOptions options = TRY(server_options(settings_));
@@ -117,6 +119,7 @@ class Running {
   std::unique_ptr<store::Objects> objects_;
   runtime::PlanCache plans_;
   runtime::Evaluator evaluator_;
+  store::ArtifactFiles artifacts_;
   runtime::Attempts attempts_;
   runtime::Shard shard_;
   runtime::RunFeed feed_;

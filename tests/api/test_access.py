@@ -48,6 +48,8 @@ ROUTES = [
     ("POST /run-failures/{fingerprint}/redrive", "developer", 404),
     ("GET /runs/search", "viewer", 400),
     ("GET /runs/stats", "viewer", 200),
+    ("GET /runs/{run_id}/artifacts", "viewer", 200),
+    ("GET /downloads/{sha256}/{filename}", "public", 403),
     ("POST /artifacts/multipart/initiate", "developer", 422),
     ("PUT /artifacts/parts/{upload_id}/{part_number}", "public", 403),
     ("POST /artifacts/multipart/complete", "developer", 422),
@@ -76,7 +78,7 @@ def values_of_paths(owner):
     workflow = owner.call("GET /flows/{flow_name}/latest", 200, path=named).json["workflow_id"]
     return {"deployment_name": name, "workflow_id": workflow, "flow_name": run["flow_name"], "flow_version": run["flow_version"],
             "run_id": run["run_id"], "task_run_id": "only", "fingerprint": "0123456789abcdef",
-            "key_id": "key_that_is_none", "upload_id": "up_no", "part_number": "1"}
+            "key_id": "key_that_is_none", "upload_id": "up_no", "part_number": "1", "sha256": "0" * 64, "filename": "a.json"}
 
 
 @pytest.fixture(scope="module")
