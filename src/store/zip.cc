@@ -27,6 +27,7 @@ struct Entry {
   zip_uint64_t index = 0;
   std::string name;  // without the '/' at the end of a directory's
   bool is_directory = false;
+  std::uint64_t bytes = 0;  // as it says
 };
 
 base::Error broken(std::string_view name, std::string_view rule) {
@@ -52,8 +53,8 @@ base::Result<> check_name(std::string_view name) {
   }
 }
 
-// Of what the entry says about itself; sizes are not believed.
-base::Result<> check_kind(zip_t* archive, const Entry& entry) {
+// What the entry says about itself; its size is not believed before it is seen.
+base::Result<> read_kind(zip_t* archive, Entry& entry) {
   zip_uint8_t system = 0;
   zip_uint32_t attributes = 0;
   zip_file_get_external_attributes(archive, entry.index, 0, &system, &attributes);
@@ -68,6 +69,7 @@ base::Result<> check_kind(zip_t* archive, const Entry& entry) {
     return broken(entry.name, "is encrypted");
   if (status.comp_method != ZIP_CM_STORE && status.comp_method != ZIP_CM_DEFLATE)
     return broken(entry.name, "is neither stored nor deflated");
+  entry.bytes = status.size;
   return {};
 }
 
@@ -100,7 +102,7 @@ base::Result<std::vector<Entry>> read_entries(zip_t* archive) {
     entry.is_directory = entry.name.size() > 1 && entry.name.ends_with('/');
     if (entry.is_directory) entry.name.pop_back();
     TRY(check_name(entry.name));
-    TRY(check_kind(archive, entry));
+    TRY(read_kind(archive, entry));
     entries.push_back(std::move(entry));
   }
   TRY(check_places(entries));
@@ -137,10 +139,12 @@ class Unpacking {
     File to(open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644));
     if (!to) return failure(entry.name, path);
     fchmod(to.get(), 0644);
+    std::uint64_t bytes_before = bytes_;
     while (true) {
       zip_int64_t n = zip_fread(from.get(), buffer_.data(), buffer_.size());
-      if (n < 0) return broken(entry.name, "is damaged");
-      if (n == 0) return {};
+      bool is_whole = n == 0 && bytes_ - bytes_before == entry.bytes;
+      if (is_whole) return {};
+      if (n <= 0) return broken(entry.name, "is damaged");
       bytes_ += static_cast<std::uint64_t>(n);
       if (bytes_ > bytes_max_)
         return base::invalid(fmt::format("unpacks to more than {} bytes", bytes_max_));
