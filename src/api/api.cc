@@ -20,7 +20,7 @@ bool is_json(std::string_view content_type) {
 
 base::Result<std::unique_ptr<const base::JsonDocument>> parse_body(const Route& route,
                                                                    const net::Request& request) {
-  if (request.body.empty()) return base::JsonDocument::parse("{}");
+  if (request.body.empty() || route.raw_body) return base::JsonDocument::parse("{}");
   if (route.body == nullptr && request.body.find_first_not_of(" \r\n\t") != std::string::npos &&
       route.method == Method::get)
     return base::malformed("this request takes no body");

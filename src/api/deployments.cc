@@ -123,7 +123,7 @@ base::Result<store::DeploymentRow> named_deployment(const Call& call, store::Tx&
 
 // Binds the deployment to another version of its flow; the present one becomes the previous one.
 base::Result<> bind_version(const Call& call, store::Tx& tx, store::DeploymentRow& row,
-                    const std::string& version) {
+                            const std::string& version) {
   auto wanted = TRY(store::find_flow_version(tx, row.org_id, row.flow_name, version));
   TRY(check_parameters(call, wanted, row.parameters));
   row.previous_flow_version = row.flow_version;

@@ -2,12 +2,14 @@
 #include "store/flows.h"
 #include "api/cursor.h"
 #include "api/deployment_view.h"
+#include "api/flow_artifact.h"
 #include "api/flow_view.h"
 #include "api/paging.h"
 #include "api/routes.h"
 #include "base/ids.h"
 #include "base/limits.h"
 #include "model/flow_spec.h"
+#include "store/artifacts.h"
 #include "store/engine_sql.h"
 
 namespace api {
@@ -22,6 +24,7 @@ struct FlowRequest {
   SpecDocument flow_spec;
   std::optional<std::string> namespace_name;
   std::optional<std::map<std::string, std::string>> tags;
+  std::optional<std::string> artifact_uri;
   std::optional<std::string> deployment_name;
   std::optional<model::ExecutionMode> execution_mode;
   std::optional<std::string> schedule;
@@ -41,6 +44,7 @@ struct FlowRequest {
         {field<&S::flow_spec>("flow_spec", "the flow; docs/formats.md").required(),
          field<&S::namespace_name>("namespace", "instead of the spec's").rule(base::name_rule),
          field<&S::tags>("tags", "instead of the spec's").length(0, 64),
+         field<&S::artifact_uri>("artifact_uri", "of an uploaded ZIP file that the tasks run from"),
          field<&S::deployment_name>("deployment_name",
                                     "bind this deployment of the first environment to the version")
              .rule(base::name_rule),
@@ -123,7 +127,9 @@ base::Result<store::FlowVersionRow> read_registration(const Call& call,
   base::field_type<std::map<std::string, std::string>>().write(
       tags, request.tags ? &*request.tags : &spec.tags);
   row.spec = model::canonical_spec(document);
-  row.identity = base::sha256_hex(row.spec);
+  auto artifact = TRY(check_artifact(call, request.artifact_uri, spec));
+  if (artifact) row.artifact_uri = store::artifact_uri(*artifact);
+  row.identity = base::sha256_hex(artifact ? row.spec + *artifact : row.spec);
   row.created_by = call.identity->email;
   row.created_at = call.services.clock.now();
   return row;
@@ -146,6 +152,14 @@ base::Result<> record_registration(store::Tx& tx, store::AuditRow audit,
   return store::insert_audit(tx, audit);
 }
 
+// What nothing named may have gone since it was looked at.
+base::Result<> keep_artifact(store::Tx& tx, const store::FlowVersionRow& row) {
+  if (!row.artifact_uri) return {};
+  std::string sha256 = store::artifact_of(*row.artifact_uri).value();
+  if (!TRY(store::artifact_parts(tx, row.org_id, sha256)).empty()) return {};
+  return base::conflict("the artifact was removed meanwhile: upload it again");
+}
+
 base::Result<Reply> register_flow(const Call& call) {
   auto request = TRY(call.read_body<FlowRequest>());
   store::FlowVersionRow row = TRY(read_registration(call, request));
@@ -157,6 +171,7 @@ base::Result<Reply> register_flow(const Call& call) {
   store::RegisteredFlow registered;
   std::optional<std::string> deployment;
   TRY(call.services.store.write([&](store::Tx& tx) -> base::Result<> {
+    TRY(keep_artifact(tx, row));
     registered = TRY(store::register_flow(tx, row, flow_id));
     if (registered.created) TRY(record_registration(tx, audit, registered.row));
     if (request.deployment_name) {
@@ -292,14 +307,16 @@ Category flows_category() {
         .path = "/flows",
         .access = Access::need(Permission::flows_write),
         .name = "registerFlow",
-        .summary = "Register a flow version; the same spec again answers the existing one",
+        .summary =
+            "Register a flow version; the same spec and artifact again answers the existing one",
         .handler = register_flow,
         .body = FlowRequest::fields,
-        .answers = {{201, "Registered", FlowVersion::fields},
-                    {200, "The same was registered before", FlowVersion::fields},
-                    {409,
-                     "The version exists with another spec, or the deployment is one of "
-                     "another flow"}}},
+        .answers =
+            {{201, "Registered", FlowVersion::fields},
+             {200, "The same was registered before", FlowVersion::fields},
+             {409,
+              "The version exists with another spec or artifact, or the deployment is one of "
+              "another flow"}}},
        {.method = Method::get,
         .path = "/flows",
         .access = Access::need(Permission::flows_read),

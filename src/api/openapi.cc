@@ -80,6 +80,7 @@ class DocumentWriter {
     write_security(route);
     write_parameters(route);
     if (route.body != nullptr) write_body(route);
+    if (route.raw_body) write_raw_body();
     write_answers(route);
     out_.end_object();
   }
@@ -140,6 +141,12 @@ class DocumentWriter {
     out_.end_object();
   }
 
+  void write_raw_body() {
+    out_.key("requestBody").begin_object().member("required", true);
+    out_.key("content").begin_object().key("application/octet-stream").begin_object();
+    out_.end_object().end_object().end_object();
+  }
+
   void write_content(std::string_view type, Description body) {
     out_.key("content").begin_object().key(type).begin_object().key("schema").begin_object();
     if (body != nullptr) base::detail::ref_schema(out_, body(), refs_);
@@ -182,7 +189,7 @@ class DocumentWriter {
     if (route.rate_limited) list.push_back({429, "Too many requests; Retry-After"});
     if (route.method == Method::get) return list;
     list.push_back({413, "The body is larger than 8 MiB"});
-    list.push_back({415, "Content-Type is not application/json"});
+    if (!route.raw_body) list.push_back({415, "Content-Type is not application/json"});
     list.push_back({422, "A rule is broken; errors lists the fields"});
     return list;
   }

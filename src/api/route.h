@@ -113,6 +113,7 @@ struct Route {
   std::vector<Answers> answers = {};
   bool rate_limited = true;
   bool takes_idempotency_key = false;
+  bool raw_body = false;  // any bytes, which the handler finds in the request
 };
 
 /// One category: the OpenAPI tag and its routes.

@@ -7,7 +7,8 @@ const std::vector<Category>& categories() {
       authentication_category(), user_category(),        flows_category(),
       deployments_category(),    runs_category(),        api_keys_category(),
       health_category(),         account_category(),     run_control_category(),
-      workflows_category(),      connections_category(), description_category(),
+      workflows_category(),      connections_category(), artifacts_category(),
+      description_category(),
   };
   return all;
 }

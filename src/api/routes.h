@@ -16,6 +16,7 @@ Category account_category();
 Category run_control_category();
 Category workflows_category();
 Category connections_category();
+Category artifacts_category();
 Category description_category();
 
 }  // namespace api

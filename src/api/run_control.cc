@@ -218,6 +218,7 @@ void add_approval_routes(std::vector<Route>& routes);
 void add_rerun_routes(std::vector<Route>& routes);
 void add_failure_routes(std::vector<Route>& routes);
 void add_search_routes(std::vector<Route>& routes);
+void add_artifact_routes(std::vector<Route>& routes);
 
 namespace {
 
@@ -270,6 +271,7 @@ Category run_control_category() {
   add_rerun_routes(category.routes);
   add_failure_routes(category.routes);
   add_search_routes(category.routes);
+  add_artifact_routes(category.routes);
   return category;
 }
 

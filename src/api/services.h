@@ -4,6 +4,7 @@
 #include "auth/accounts.h"
 #include "auth/authenticator.h"
 #include "auth/rate_limit.h"
+#include "auth/signed_urls.h"
 #include "base/clock.h"
 #include "base/random.h"
 #include "exec/process.h"
@@ -13,6 +14,7 @@
 #include "runtime/run_feed.h"
 #include "runtime/run_loop.h"
 #include "runtime/work_pool.h"
+#include "store/artifact_files.h"
 #include "store/objects.h"
 #include "store/store.h"
 
@@ -21,8 +23,10 @@ namespace api {
 struct Services {
   store::Store& store;
   store::Objects& objects;
+  store::ArtifactFiles& artifacts;
   auth::Authenticator& authenticator;
   auth::RateLimit& rate_limit;
+  const auth::SignedUrls& signed_urls;
   runtime::RunLoop& loop;
   runtime::RunFeed& feed;
   runtime::WorkPool& pool;

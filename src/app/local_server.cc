@@ -52,10 +52,11 @@ class InProcess : public cli::LocalServer {
     auto proxies = TRY(trusted_proxies(settings_));
     store_ = TRY(open_database(settings_, clock_));
     sealer_ = TRY(open_sealer(settings_, directory_, *store_, random_));
+    auto signed_urls = TRY(auth::SignedUrls::open(*store_, clock_, random_));
     auto host = TRY(start_process_host(settings_, directory_, clock_));
-    running_ = std::make_unique<Running>(settings_, directory_, *store_, std::move(host),
-                                         std::move(http), std::move(proxies), *sealer_,
-                                         TRY(allowed_directories(settings_)), clock_);
+    running_ = std::make_unique<Running>(
+        settings_, directory_, *store_, std::move(host), std::move(http), std::move(proxies),
+        *sealer_, std::move(signed_urls), TRY(allowed_directories(settings_)), clock_);
     TRY(running_->start());
     return make_token();
   }

@@ -2,7 +2,11 @@
 
 #include <unistd.h>
 
+#include <filesystem>
+#include <fstream>
+
 #include "base/log.h"
+#include "exec/python_sdk.h"
 
 namespace app {
 
@@ -15,6 +19,24 @@ std::string own_path() {
   return n > 0 ? std::string(buffer, static_cast<std::size_t>(n)) : "dagy";
 }
 
+// Under another name first, so that what is there is whole. Tasks may read it and no more.
+base::Result<> place_sdk(const DataDirectory& directory) {
+  namespace fs = std::filesystem;
+  std::string path = sdk_path(directory);
+  if (path.empty()) return {};
+  std::string draft = path + ".new";
+  std::error_code error;
+  fs::create_directory(fs::path(path).parent_path(), error);
+  std::ofstream file(draft, std::ios::binary | std::ios::trunc);
+  file << exec::python_sdk_zip();
+  file.close();
+  if (file) fs::permissions(fs::path(path).parent_path(), fs::perms(0755), error);
+  if (file) fs::permissions(draft, fs::perms(0644), error);
+  if (file) fs::rename(draft, path, error);
+  if (!file || error) return base::unavailable("cannot write " + path);
+  return {};
+}
+
 base::Result<std::unique_ptr<exec::ProcessHost>> start(const Settings& settings,
                                                        const DataDirectory& directory,
                                                        base::Clock& clock) {
@@ -25,9 +47,14 @@ base::Result<std::unique_ptr<exec::ProcessHost>> start(const Settings& settings,
 
 }  // namespace
 
+std::string sdk_path(const DataDirectory& directory) {
+  return exec::python_sdk_zip().empty() ? "" : directory.file("sdk/dagy.zip");
+}
+
 base::Result<std::unique_ptr<exec::ProcessHost>> start_process_host(const Settings& settings,
                                                                     const DataDirectory& directory,
                                                                     base::Clock& clock) {
+  TRY(place_sdk(directory));
   auto host = TRY(start(settings, directory, clock));
   const exec::Isolation& isolation = host->isolation();
   if (isolation.level == exec::IsolationLevel::full) {

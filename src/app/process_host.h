@@ -10,7 +10,11 @@
 
 namespace app {
 
-/// Checks DAGY_ALLOWED_PATHS, starts the spawner, logs how tasks are isolated.
+/// Where the Python SDK lies that tasks import; empty when the program has none.
+std::string sdk_path(const DataDirectory& directory);
+
+/// Puts the SDK into the data directory, checks DAGY_ALLOWED_PATHS, starts the spawner, logs how
+/// tasks are isolated.
 base::Result<std::unique_ptr<exec::ProcessHost>> start_process_host(const Settings& settings,
                                                                     const DataDirectory& directory,
                                                                     base::Clock& clock);

@@ -14,7 +14,8 @@ namespace app {
 Running::Running(const Settings& settings, const DataDirectory& directory, store::Store& store,
                  std::unique_ptr<exec::ProcessHost> host, std::unique_ptr<net::HttpClient> http,
                  net::TrustedProxies proxies, const auth::Sealer& sealer,
-                 std::vector<std::string> allowed_paths, base::Clock& clock)
+                 auth::SignedUrls signed_urls, std::vector<std::string> allowed_paths,
+                 base::Clock& clock)
     : settings_(settings),
       clock_(clock),
       isolation_(host->isolation()),
@@ -23,8 +24,9 @@ Running::Running(const Settings& settings, const DataDirectory& directory, store
       plans_(store, nodes::catalog()),
       evaluator_(store, *objects_, plans_, clock),
       connections_(store, sealer, settings.http_allow, std::move(allowed_paths)),
-      attempts_(std::move(host), std::move(http), evaluator_, connections_, *objects_, clock,
-                directory.file("work")),
+      artifacts_(directory.file("artifacts"), store, *objects_),
+      attempts_(std::move(host), std::move(http), evaluator_, connections_, *objects_, artifacts_,
+                clock, {.work_root = directory.file("work"), .sdk_path = sdk_path(directory)}),
       shard_(store, attempts_, clock, nodes::catalog(),
              {.slots = base::limits::processes_per_core *
                        std::max(1u, std::thread::hardware_concurrency()),
@@ -33,10 +35,11 @@ Running::Running(const Settings& settings, const DataDirectory& directory, store
       janitor_(store, *objects_, clock),
       pool_(2),
       rate_limit_(settings.rate_limit_per_minute, settings.rate_limit_burst, clock),
+      signed_urls_(std::move(signed_urls)),
       authenticator_(store, hasher_, clock, random_,
                      std::chrono::seconds(settings.access_token_ttl_seconds)),
-      api_({store, *objects_, authenticator_, rate_limit_, loop_, feed_, pool_, plans_,
-            connections_, nodes::catalog(), clock, random_, isolation_,
+      api_({store, *objects_, artifacts_, authenticator_, rate_limit_, signed_urls_, loop_, feed_,
+            pool_, plans_, connections_, nodes::catalog(), clock, random_, isolation_,
             tenancy_of(settings, isolation_), std::move(proxies)}) {
   attempts_.report_to(loop_);
   shard_.observe(feed_);
@@ -44,6 +47,7 @@ Running::Running(const Settings& settings, const DataDirectory& directory, store
 
 base::Result<std::optional<NewOwner>> Running::start() {
   std::optional<NewOwner> owner = TRY(make_owner(store_, hasher_, clock_, random_, settings_));
+  artifacts_.tidy();
   attempts_.keep_directories(TRY(store_.live_runs()));
   TRY(shard_.recover());
   net::ServerOptions options = TRY(server_options(settings_));

@@ -23,7 +23,7 @@ class Running {
  public:
   Running(const Settings& settings, const DataDirectory& directory, store::Store& store,
           std::unique_ptr<exec::ProcessHost> host, std::unique_ptr<net::HttpClient> http,
-          net::TrustedProxies proxies, const auth::Sealer& sealer,
+          net::TrustedProxies proxies, const auth::Sealer& sealer, auth::SignedUrls signed_urls,
           std::vector<std::string> allowed_paths, base::Clock& clock);
   ~Running();
 
@@ -43,6 +43,7 @@ class Running {
   runtime::PlanCache plans_;
   runtime::Evaluator evaluator_;
   runtime::Connections connections_;
+  store::ArtifactFiles artifacts_;
   runtime::Attempts attempts_;
   runtime::Shard shard_;
   runtime::RunFeed feed_;
@@ -51,6 +52,7 @@ class Running {
   runtime::WorkPool pool_;
   auth::PasswordHasher hasher_;
   auth::RateLimit rate_limit_;
+  const auth::SignedUrls signed_urls_;
   auth::Authenticator authenticator_;
   api::Api api_;
   std::unique_ptr<net::Server> server_;

@@ -73,10 +73,11 @@ base::Result<> serve(Settings settings) {
   store::Membership* membership = store->membership();
   if (membership && !TRY(wait_for_turn(*membership, settings, directory, signals))) return {};
   auto sealer = TRY(open_sealer(settings, directory, *store, random));
+  auto signed_urls = TRY(auth::SignedUrls::open(*store, clock, random));
   auto host = TRY(start_process_host(settings, directory, clock));
-  auto running = std::make_unique<Running>(settings, directory, *store, std::move(host),
-                                           std::move(http), std::move(proxies), sealer,
-                                           TRY(allowed_directories(settings)), clock);
+  auto running = std::make_unique<Running>(
+      settings, directory, *store, std::move(host), std::move(http), std::move(proxies), sealer,
+      std::move(signed_urls), TRY(allowed_directories(settings)), clock);
   std::optional<NewOwner> owner = TRY(running->start());
   announce(owner, settings, running->port());
   int signal = 0;

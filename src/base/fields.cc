@@ -88,7 +88,12 @@ void Fields::schema(JsonWriter& to, SchemaRefs& refs) const {
   to.key("properties").begin_object();
   for (const Field& field : fields_) {
     to.key(field.name).begin_object();
-    field.type->schema(to, field.limits, refs);
+    // Null counts as absent (read() above).
+    if (field.is_required || field.type->inner != nullptr) {
+      field.type->schema(to, field.limits, refs);
+    } else {
+      detail::nullable_schema(to, *field.type, field.limits, refs);
+    }
     if (!field.meaning.empty()) to.member("description", field.meaning);
     if (!field.default_json.empty()) to.key("default").raw(field.default_json);
     to.end_object();

@@ -116,6 +116,21 @@ inline constexpr auto nest_margin = 2s;  // beyond the grace, for a nest that do
 inline constexpr auto isolation_probe_timeout = 5s;
 inline constexpr std::size_t allowed_paths_max = 64;
 
+// Artifacts
+inline constexpr std::int64_t artifact_bytes_max = std::int64_t{5} << 30;
+inline constexpr std::int64_t artifact_part_bytes_default = 5 << 20;
+inline constexpr std::int64_t artifact_part_bytes_max = 8 << 20;  // as any body
+inline constexpr std::int64_t artifact_parts_max = 1024;
+inline constexpr std::int64_t artifact_uploads_max = 1000;        // open, of one organization
+inline constexpr auto artifact_upload_ttl = 24h;                  // from its beginning to its end
+inline constexpr auto artifact_unused_ttl = 7 * 24h;              // that no flow version names
+inline constexpr std::size_t artifact_entries_max = 20'000;       // files and directories in it
+inline constexpr std::size_t artifact_path_bytes_max = 1u << 10;  // of one of them
+inline constexpr std::uint64_t artifact_unpacked_bytes_max = std::uint64_t{8} << 30;
+inline constexpr std::uint64_t artifact_ratio_max = 200;  // unpacked to packed, beyond the first
+inline constexpr std::uint64_t artifact_ratio_free_bytes = 16u << 20;  // bytes, which may be any
+inline constexpr std::uint64_t artifacts_unpacked_bytes_max = std::uint64_t{16} << 30;  // kept
+
 // Calls to outside
 inline constexpr std::size_t http_transfers_max = 1000;  // at a time; more wait
 inline constexpr int http_redirects_max = 10;

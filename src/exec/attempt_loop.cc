@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <utility>
 
 #include "exec/isolation_probe.h"
 
@@ -125,8 +126,7 @@ void AttemptLoop::handle(Request request) {
     case RequestKind::probe:
       return probe(request);
     case RequestKind::start_warm:
-      warm_.emplace(table_, view_, std::move(request));
-      return;
+      return start_interpreter(std::move(request));
   }
 }
 
@@ -135,20 +135,37 @@ void AttemptLoop::end(RequestKind kind, ProcessId id) {
   kind == RequestKind::stop ? table_.stop(id) : table_.kill(id);
 }
 
-void AttemptLoop::start(Request& request) {
-  if (warm_) return warm_->give(std::move(request));
-  if (request.header.has_run_mount != 0) {
+/// Puts the mounts that come with a request, the last descriptors, in their places.
+ViewFailure AttemptLoop::place_mounts(Request& request) const {
+  RequestTexts texts = request.texts();
+  auto place = [&](std::uint32_t& has_mount, const char* path) -> ViewFailure {
+    if (std::exchange(has_mount, 0) == 0) return {};
     UniqueFd mount = std::move(request.fds.back());
     request.fds.pop_back();
-    request.header.has_run_mount = 0;
-    ViewFailure failure = view_->place_run(mount.get(), request.texts().run_directory);
-    if (failure.step != nullptr) {
-      table_.reports().push_back(
-          Report{ReportKind::not_started, StartStage::isolation, request.header.id, failure.error});
-      return;
-    }
+    return view_->place(mount.get(), path);
+  };
+  ViewFailure failure = place(request.header.has_artifact_mount, texts.artifact_directory);
+  if (failure.step != nullptr) return failure;
+  return place(request.header.has_run_mount, texts.run_directory);
+}
+
+void AttemptLoop::start(Request& request) {
+  if (warm_) return warm_->give(std::move(request));
+  if (ViewFailure failure = place_mounts(request); failure.step != nullptr) {
+    table_.reports().push_back(
+        Report{ReportKind::not_started, StartStage::isolation, request.header.id, failure.error});
+    return;
   }
   table_.start(request);
+}
+
+void AttemptLoop::start_interpreter(Request request) {
+  if (ViewFailure failure = place_mounts(request); failure.step != nullptr) {
+    table_.reports().push_back(
+        Report{ReportKind::not_started, StartStage::isolation, 0, failure.error});
+    return;
+  }
+  warm_.emplace(table_, view_, std::move(request));
 }
 
 void AttemptLoop::probe(const Request& request) {

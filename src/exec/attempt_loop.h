@@ -18,6 +18,8 @@ class AttemptLoop {
   bool on_request();
   void handle(Request request);
   void start(Request& request);
+  void start_interpreter(Request request);
+  ViewFailure place_mounts(Request& request) const;
   void end(RequestKind kind, ProcessId id);
   void probe(const Request& request);
   bool is_over();

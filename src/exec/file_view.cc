@@ -34,6 +34,12 @@ bool is_below(std::string_view path, std::string_view parent) {
   return path == parent || (path.starts_with(parent) && path[parent.size()] == '/');
 }
 
+bool is_directly_below(std::string_view path, std::string_view parent) {
+  if (!is_below(path, parent) || path.size() <= parent.size() + 1) return false;
+  std::string_view name = path.substr(parent.size() + 1);
+  return name.find('/') == std::string_view::npos && name != "." && name != "..";
+}
+
 /// The first directory on the way to `path` that others than its owner cannot pass through.
 std::optional<std::string> first_closed(const std::string& path) {
   for (std::size_t slash = path.find('/', 1); slash != std::string::npos;
@@ -80,12 +86,19 @@ UniqueFd detached_tree(int directory, const char* path, unsigned flags) {
 
 }  // namespace
 
-UniqueFd detached_mount(int directory) {
-  return detached_tree(directory, "", AT_EMPTY_PATH);
+UniqueFd detached_mount(int directory, MountMode mode) {
+  UniqueFd mount = detached_tree(directory, "", AT_EMPTY_PATH);
+  if (mount && mode == MountMode::read &&
+      set_flags(mount.get(), "", AT_EMPTY_PATH, MOUNT_ATTR_RDONLY, 0) != 0) {
+    mount.reset();
+  }
+  return mount;
 }
 
 FileView::FileView(const FileViewOptions& options)
-    : data_directory_(options.data_directory), runs_(data_directory_ + "/work") {
+    : data_directory_(options.data_directory),
+      runs_(data_directory_ + "/work"),
+      artifacts_(data_directory_ + "/artifacts") {
   steps_.push_back({"/tmp", Kind::private_space,
                     fmt::format("mode=1777,size={}", limits::attempt_tmp_bytes_max)});
   if (is_directory("/dev/shm")) {
@@ -104,6 +117,8 @@ FileView::FileView(const FileViewOptions& options)
   for (const char* path : resolver_paths)
     if (is_directory(path)) add_exposure(path, options.foreign_user);
   for (const std::string& path : options.allowed_paths) add_exposure(path, options.foreign_user);
+  if (std::string sdk = data_directory_ + "/sdk"; is_directory(sdk))
+    steps_.push_back({sdk, Kind::read_only_exposure});
   std::stable_sort(steps_.begin(), steps_.end(), [](const Step& a, const Step& b) {
     return std::count(a.path.begin(), a.path.end(), '/') <
            std::count(b.path.begin(), b.path.end(), '/');
@@ -127,9 +142,12 @@ ViewFailure FileView::apply() const {
     return {"private mounts", errno};
   std::vector<UniqueFd> exposed(steps_.size());
   for (std::size_t i = 0; i < steps_.size(); ++i) {
-    if (steps_[i].kind != Kind::exposure) continue;
+    if (!is_exposure(steps_[i])) continue;
     exposed[i] = detached_tree(AT_FDCWD, steps_[i].path.c_str(), AT_RECURSIVE);
     if (!exposed[i]) return {"opening an allowed path", errno};
+    if (steps_[i].kind == Kind::read_only_exposure &&
+        set_flags(exposed[i].get(), "", AT_EMPTY_PATH | AT_RECURSIVE, MOUNT_ATTR_RDONLY, 0) != 0)
+      return {"closing an allowed path", errno};
   }
   if (set_flags(AT_FDCWD, "/", AT_RECURSIVE, MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID, 0) != 0)
     return {"read-only mounts", errno};
@@ -149,7 +167,7 @@ ViewFailure FileView::apply() const {
 
 ViewFailure FileView::perform(const Step& step, const UniqueFd& exposed) const {
   make_directories(step.path);
-  if (step.kind == Kind::exposure) {
+  if (is_exposure(step)) {
     if (::move_mount(exposed.get(), "", AT_FDCWD, step.path.c_str(), MOVE_MOUNT_F_EMPTY_PATH) != 0)
       return {"mounting an allowed path", errno};
     return {};
@@ -160,16 +178,18 @@ ViewFailure FileView::perform(const Step& step, const UniqueFd& exposed) const {
 }
 
 bool FileView::is_run_directory(std::string_view path) const {
-  if (!is_below(path, runs_) || path.size() <= runs_.size() + 1) return false;
-  std::string_view name = path.substr(runs_.size() + 1);
-  return name.find('/') == std::string_view::npos && name != "." && name != "..";
+  return is_directly_below(path, runs_);
 }
 
-ViewFailure FileView::place_run(int mount, const std::string& path) const {
+bool FileView::is_artifact_directory(std::string_view path) const {
+  return is_directly_below(path, artifacts_);
+}
+
+ViewFailure FileView::place(int mount, const std::string& path) const {
   set_flags(AT_FDCWD, data_directory_.c_str(), 0, 0, MOUNT_ATTR_RDONLY);
   make_directories(path);
   if (::move_mount(mount, "", AT_FDCWD, path.c_str(), MOVE_MOUNT_F_EMPTY_PATH) != 0)
-    return {"mounting the run's directory", errno};
+    return {"mounting a directory of the attempt", errno};
   if (set_flags(AT_FDCWD, data_directory_.c_str(), 0, MOUNT_ATTR_RDONLY, 0) != 0)
     return {"closing the data directory", errno};
   return {};

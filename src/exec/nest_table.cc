@@ -40,11 +40,11 @@ NestTable::Nest* NestTable::make() {
   return &nests_.emplace(made.pid, std::move(nest)).first->second;
 }
 
-NestTable::Nest* NestTable::take(const std::string& organization,
-                                 const std::string& run_directory) {
+NestTable::Nest* NestTable::take(const RequestTexts& texts) {
   auto same = std::find_if(idle_.rbegin(), idle_.rend(), [&](pid_t pid) {
     const Nest& nest = nests_.at(pid);
-    return nest.organization == organization && nest.run_directory == run_directory;
+    return nest.organization == texts.organization && nest.run_directory == texts.run_directory &&
+           nest.artifact_directory == texts.artifact_directory;
   });
   if (same != idle_.rend()) {
     Nest& nest = nests_.at(*same);
@@ -81,7 +81,7 @@ void NestTable::start(Request request) {
 
 void NestTable::start_cold(Request request) {
   RequestTexts texts = request.texts();
-  Nest* nest = take(texts.organization, texts.run_directory);
+  Nest* nest = take(texts);
   if (nest == nullptr) return fail(request.header.id, StartStage::process, errno);
   bool is_new = !nest->used;
   nest->organization = texts.organization;
@@ -97,6 +97,7 @@ void NestTable::put(Nest& nest, Request request, bool with_run) {
   ++nest.attempts;
   nest.kill_at = nest.close_at = never;
   int error = with_run ? add_run_mount(request, request.texts().run_directory) : 0;
+  if (error == 0) error = add_artifact_mount(nest, request);
   if (error == 0) error = limit(nest, request.header);
   if (error == 0) error = pass_on(nest, std::move(request));
   if (error == 0) return;
@@ -132,10 +133,25 @@ int NestTable::add_run_mount(Request& request, const std::string& path) const {
       ::fchownat(directory.get(), "", user, user, AT_EMPTY_PATH) != 0) {
     return errno;
   }
-  UniqueFd mount = detached_mount(directory.get());
+  UniqueFd mount = detached_mount(directory.get(), MountMode::change);
   if (!mount) return errno;
   request.fds.push_back(std::move(mount));
   request.header.has_run_mount = 1;
+  return 0;
+}
+
+/// That of its artifact, for a nest that does not have it yet. Errno, or 0.
+int NestTable::add_artifact_mount(Nest& nest, Request& request) const {
+  std::string path = request.texts().artifact_directory;
+  if (!options_.isolated || nest.artifact_directory == path) return 0;
+  if (!options_.view->is_artifact_directory(path)) return EINVAL;
+  UniqueFd directory(::open(path.c_str(), O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+  if (!directory) return errno;
+  UniqueFd mount = detached_mount(directory.get(), MountMode::read);
+  if (!mount) return errno;
+  request.fds.push_back(std::move(mount));
+  request.header.has_artifact_mount = 1;
+  nest.artifact_directory = std::move(path);
   return 0;
 }
 

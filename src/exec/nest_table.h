@@ -41,11 +41,12 @@ class NestTable {
     UniqueFd socket;           // closed: the nest is to end
     std::string organization;  // of the attempts that have been in it
     std::string run_directory;
-    bool used = false;          // has had an attempt
-    std::size_t attempts = 0;   // in it now
-    int setup_error = 0;        // errno
-    base::SteadyTime kill_at;   // when it has not ended by then
-    base::SteadyTime close_at;  // when it is idle until then
+    std::string artifact_directory;  // that it has
+    bool used = false;               // has had an attempt
+    std::size_t attempts = 0;        // in it now
+    int setup_error = 0;             // errno
+    base::SteadyTime kill_at;        // when it has not ended by then
+    base::SteadyTime close_at;       // when it is idle until then
     // Of a warm interpreter:
     std::string warm_key = {};
     bool importing = false;
@@ -67,12 +68,13 @@ class NestTable {
   };
 
   void start_cold(Request request);
-  Nest* take(const std::string& organization, const std::string& run_directory);
+  Nest* take(const RequestTexts& texts);
   Nest* make();
   void close(Nest& nest);
   void set_idle(Nest& nest);
   void put(Nest& nest, Request request, bool with_run);
   int add_run_mount(Request& request, const std::string& path) const;
+  int add_artifact_mount(Nest& nest, Request& request) const;
   int pass_on(Nest& nest, Request request) const;
   int limit(const Nest& nest, RequestHeader& header) const;
   void order(ProcessId id, RequestKind kind, base::Duration patience);

@@ -64,13 +64,14 @@ std::optional<Request> interpreter_request(const Request& attempt) {
   RequestHeader& header = request.header;
   header.kind = RequestKind::start_warm;
   header.has_stdin = 1;
-  header.has_result = header.has_run_mount = 0;
+  header.has_result = header.has_run_mount = header.has_artifact_mount = 0;
   header.variable_count = 0;
   std::string& payload = request.payload;
   auto add = [&payload](std::string_view text) { payload.append(text).append(1, '\0'); };
   add("/");
   add(texts.organization);
   add("");
+  add(texts.artifact_directory);
   add("");
   texts.arguments.back() = header.warm == WarmStart::fork ? "fork" : "worker";
   for (const char* argument : texts.arguments) add(argument);
@@ -132,14 +133,15 @@ bool NestTable::make_warm(const std::string& key, const Request& first) {
   if (!make_room()) return false;
   auto request = interpreter_request(first);
   if (!request) return false;
-  Nest* nest = take("", "");
+  Nest* nest = take(RequestTexts{"", "", "", ""});
   if (nest == nullptr) return false;
   nest->used = true;
   nest->warm_key = key;
   nest->importing = true;
   nest->last_used = clock_.steady();
   nest->close_at = nest->last_used + limits::warm_import_timeout;
-  if (pass_on(*nest, std::move(*request)) == 0) return true;
+  if (add_artifact_mount(*nest, *request) == 0 && pass_on(*nest, std::move(*request)) == 0)
+    return true;
   close(*nest);
   return false;
 }

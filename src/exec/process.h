@@ -54,6 +54,7 @@ struct ProcessSpec {
   std::string working_directory;         // must exist
   std::string organization;              // whose it is: decides the user id it runs under
   std::string run_directory;  // below <data directory>/work; of that directory it sees only this
+  std::string artifact_directory;  // below <data directory>/artifacts; it sees this too
   std::string stdin_data;
   OutputMode stdout_mode = OutputMode::log;
   bool result_channel = false;  // file descriptor 3 of the process is a pipe for its result

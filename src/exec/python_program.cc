@@ -20,16 +20,67 @@ class Context:
     @property
     def idempotency_key(self): return os.environ["DAGY_IDEMPOTENCY_KEY"]
 
-def prepare(code):
+# The text of a module, whose `main` is called.
+class Code:
+    def __init__(self, text):
+        self.text = text
+        self.module = types.ModuleType("__task__")
+        self.module.__file__ = PATH
+        sys.modules["__task__"] = self.module
+        sys.argv = [PATH]
+        linecache.cache[PATH] = (len(text), None, text.splitlines(True), PATH)
+
+    def load(self):
+        exec(compile(self.text, PATH, "exec"), self.module.__dict__)
+
+    def find(self, name):
+        main = getattr(self.module, name, None)
+        if not callable(main):
+            raise TypeError("the code defines no function " + name)
+        return main
+
+# A directory of modules, and the name of one of them.
+class Module:
+    def __init__(self, text):
+        directory, self.name = text.rsplit("\n", 1)
+        sys.argv = [self.name]
+        sys.path.insert(0, directory)
+        sys.dont_write_bytecode = True
+
+    def load(self):
+        __import__(self.name)
+        self.module = sys.modules[self.name]
+
+    def find(self, name):
+        found = self.module
+        for part in name.split("."):
+            found = getattr(found, part, None)
+        if not callable(found):
+            raise TypeError("module " + self.name + " has no function " + name)
+        return found
+
+def provide_dagy(sdk, is_module):
+    if sdk:
+        sys.path.insert(1 if is_module else 0, sdk)
+    if sdk or is_module:
+        from importlib.util import find_spec
+        if find_spec("dagy"):
+            return
     dagy = types.ModuleType("dagy")
     dagy.context = Context()
     sys.modules["dagy"] = dagy
-    task = types.ModuleType("__task__")
-    task.__file__ = PATH
-    sys.modules["__task__"] = task
-    sys.argv = [PATH]
-    linecache.cache[PATH] = (len(code), None, code.splitlines(True), PATH)
+
+def prepare(text):
+    sdk, kind = sys.argv[1:3]
+    task = (Module if kind == "module" else Code)(text)
+    provide_dagy(sdk, kind == "module")
     return task
+
+# Without the frames of this program.
+def outside(trace):
+    while trace and trace.tb_frame.f_code.co_filename == "<string>":
+        trace = trace.tb_next
+    return trace
 
 def answer(document):
     with os.fdopen(3, "w", encoding="utf-8", closefd=False) as channel:
@@ -40,18 +91,15 @@ def fail(kind, message):
     answer(json.dumps({"error": {"kind": kind, "message": message[:4000]}}))
     return 1
 
-# The exit code. `code` is None when the task's module is loaded already.
-def attempt(task, code, inputs):
+# The exit code.
+def attempt(task, function, inputs, is_loaded):
     try:
-        if code is not None:
-            exec(compile(code, PATH, "exec"), task.__dict__)
-        main = getattr(task, "main", None)
-        if not callable(main):
-            raise TypeError("the code defines no function main")
-        result = main(**inputs)
+        if not is_loaded:
+            task.load()
+        result = task.find(function)(**inputs)
     except Exception as error:
         kind = type(error).__name__
-        lines = traceback.format_exception(type(error), error, error.__traceback__.tb_next)
+        lines = traceback.format_exception(type(error), error, outside(error.__traceback__))
         sys.stderr.write("".join(lines))
         return fail("exception:" + kind, kind + ": " + str(error))
     try:
@@ -70,13 +118,14 @@ def read_input():
             break
         data += part
     line = data.index(b"\n")
-    end = line + 1 + int(data[:line])
-    return data[line + 1:end].decode("utf-8"), json.loads(data[end:])
+    size, function = data[:line].decode("utf-8").split(" ")
+    end = line + 1 + int(size)
+    return data[line + 1:end].decode("utf-8"), function, json.loads(data[end:])
 
 def spawn():
-    code, inputs = read_input()
-    task = prepare(code)
-    code = attempt(task, code, inputs)
+    text, function, inputs = read_input()
+    task = prepare(text)
+    code = attempt(task, function, inputs, False)
     if code != 0:
         sys.exit(code)
 
@@ -87,17 +136,17 @@ class Refused(Exception):
     pass
 FAILS, PRINTS, THREAD, SOCKET, PROCESS = 1, 2, 3, 4, 7
 
-# Runs the code with its output kept aside; every attempt begins with that output.
-def load(code, control):
+# Loads the task with its output kept aside; every attempt begins with that output.
+def load(text, control):
     import threading
-    task = prepare(code)
+    task = prepare(text)
     kept = [os.memfd_create("output"), os.memfd_create("errors")]
     for i, file in enumerate(kept):
         os.dup2(file, i + 1)
     try:
-        exec(compile(code, PATH, "exec"), task.__dict__)
-        if not callable(getattr(task, "main", None)):
-            raise TypeError
+        task.load()
+        if isinstance(task, Code):
+            task.find("main")
     except BaseException:  # a fresh interpreter tells it as it is
         raise Refused(FAILS)
     sys.stdout.flush()
@@ -138,11 +187,11 @@ def take(message, files, output):
         name, _, value = variable.partition("=")
         os.environ[name] = value
     os.chdir(directory)
-    _, inputs = read_input()
+    _, function, inputs = read_input()
     for i, data in enumerate(output):
         while data:
             data = data[os.write(i + 1, data):]
-    return inputs
+    return function, inputs
 
 def reseed():
     if "random" in sys.modules:
@@ -162,9 +211,9 @@ def code_of(error):
     sys.stderr.write("".join(lines))
     return 130 if isinstance(error, KeyboardInterrupt) else 1
 
-def guarded(task, inputs):
+def guarded(task, function, inputs):
     try:
-        return attempt(task, None, inputs)
+        return attempt(task, function, inputs, True)
     except BaseException as error:
         return code_of(error)
 
@@ -227,9 +276,9 @@ def fork_mode(control, task, output):
     if not message:
         os._exit(0)
     own.close()
-    inputs = take(message, files, output)
+    function, inputs = take(message, files, output)
     reseed()
-    leave(guarded(task, inputs))
+    leave(guarded(task, function, inputs))
 
 def worker_mode(control, task, output):
     import socket
@@ -240,9 +289,9 @@ def worker_mode(control, task, output):
         if not message:
             os._exit(0)
         try:
-            inputs = take(message, files, output)
+            function, inputs = take(message, files, output)
             output = []
-            code = guarded(task, inputs)
+            code = guarded(task, function, inputs)
         except BaseException as error:
             code = code_of(error)
         flush()
@@ -263,24 +312,25 @@ def warm(mode):
     null = os.open(os.devnull, os.O_RDWR)
     os.dup2(null, 3)  # keeps the place of the results
     os.close(null)
-    code = b""
+    text = b""
     while True:
         part = os.read(0, 1 << 20)
         if not part:
             break
-        code += part
+        text += part
     try:
-        task, output = load(code.decode("utf-8"), control)
+        task, output = load(text.decode("utf-8"), control)
     except Refused as reason:
         control.send(b"refused " + str(reason.args[0]).encode())
         os._exit(0)
     control.send(b"loaded")
     (fork_mode if mode == "fork" else worker_mode)(control, task, output)
 
-if sys.argv[1] == "spawn":
+mode = sys.argv[3]
+if mode == "spawn":
     spawn()
 else:
-    warm(sys.argv[1])
+    warm(mode)
 )py";
 
 }  // namespace

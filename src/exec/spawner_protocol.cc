@@ -40,7 +40,8 @@ base::Result<> check_spec(const ProcessSpec& spec) {
       return base::invalid("an environment variable is not of the form NAME=value");
     }
   }
-  if (has_zero(spec.working_directory) || has_zero(spec.run_directory)) {
+  if (has_zero(spec.working_directory) || has_zero(spec.run_directory) ||
+      has_zero(spec.artifact_directory)) {
     return base::invalid("the working directory holds a zero byte");
   }
   if (has_zero(spec.organization)) return base::invalid("the organization holds a zero byte");
@@ -79,8 +80,8 @@ bool is_well_formed(const Request& request) {
   if (request.payload.size() != header.payload_bytes) return false;
   if (header.kind != RequestKind::start && header.kind != RequestKind::start_warm) return true;
   std::size_t fds_wanted = std::size_t{2} + (header.has_stdin != 0) + (header.has_result != 0) +
-                           (header.has_run_mount != 0);
-  std::size_t texts_wanted = std::size_t{4} + header.argument_count + header.variable_count;
+                           (header.has_run_mount != 0) + (header.has_artifact_mount != 0);
+  std::size_t texts_wanted = std::size_t{5} + header.argument_count + header.variable_count;
   auto zeros = std::count(request.payload.begin(), request.payload.end(), '\0');
   return header.argument_count > 0 && request.fds.size() == fds_wanted &&
          static_cast<std::size_t>(zeros) == texts_wanted && request.payload.ends_with('\0');
@@ -140,6 +141,7 @@ base::Result<Packet> encode_start(ProcessId id, const ProcessSpec& spec) {
   append_text(bytes, spec.working_directory);
   append_text(bytes, spec.organization);
   append_text(bytes, spec.run_directory);
+  append_text(bytes, spec.artifact_directory);
   append_text(bytes, header.warm == WarmStart::none ? "" : spec.warm_code);
   for (const std::string& argument : spec.argv) append_text(bytes, argument);
   for (const std::string& variable : spec.environment) {
@@ -173,6 +175,7 @@ RequestTexts Request::texts() const {
   texts.directory = next();
   texts.organization = next();
   texts.run_directory = next();
+  texts.artifact_directory = next();
   texts.code = next();
   for (std::uint32_t i = 0; i < header.argument_count; ++i) texts.arguments.push_back(next());
   for (std::uint32_t i = 0; i < header.variable_count; ++i) texts.variables.push_back(next());

@@ -44,8 +44,10 @@ struct RequestHeader {
   std::uint32_t argument_count = 0;
   std::uint32_t variable_count = 0;
   WarmStart warm = WarmStart::none;
-  std::uint32_t user_id = 0;        // the spawner's addition, for its nests
-  std::uint32_t has_run_mount = 0;  // the same: the last descriptor is the run's directory
+  std::uint32_t user_id = 0;             // the spawner's addition, for its nests
+  std::uint32_t has_run_mount = 0;       // the same: a descriptor is the run's directory
+  std::uint32_t has_artifact_mount = 0;  // after it, that of the artifact
+  std::uint32_t unused = 0;
   std::uint64_t payload_bytes = 0;  // texts, each ended by a zero byte: see RequestTexts
 };
 
@@ -68,6 +70,7 @@ struct RequestTexts {
   const char* directory = nullptr;
   const char* organization = nullptr;
   const char* run_directory = nullptr;
+  const char* artifact_directory = nullptr;
   const char* code = nullptr;
   std::vector<const char*> arguments;
   std::vector<const char*> variables;
@@ -76,7 +79,8 @@ struct RequestTexts {
 struct Request {
   RequestHeader header;
   std::string payload;
-  std::vector<UniqueFd> fds;  // stdin if any, stdout, stderr, result if any, run mount if any
+  std::vector<UniqueFd>
+      fds;  // stdin if any, stdout, stderr, result if any, mounts of run and artifact
 
   RequestTexts texts() const;
 };

@@ -141,7 +141,7 @@ ViewFailure WarmInterpreter::enter_run(Request& request) {
   }
   Run& run = runs_[path];
   if (!run.placed) {
-    if (ViewFailure failure = view_->place_run(mount.get(), path); failure.step != nullptr)
+    if (ViewFailure failure = view_->place(mount.get(), path); failure.step != nullptr)
       return failure;
     run.placed = true;
   }

@@ -30,14 +30,15 @@ class WarmTest : public testing::TestWithParam<bool> {
   ProcessSpec python(const std::string& code, WarmStart warm, const std::string& inputs = "{}",
                      const std::string& run = "run_1") {
     ProcessSpec spec;
-    spec.argv = {"/usr/bin/python3", "-I", "-u", "-c", std::string(python_program()), "spawn"};
+    spec.argv = {
+        "/usr/bin/python3", "-I", "-u", "-c", std::string(python_program()), "", "code", "spawn"};
     spec.organization = "org_a";
     spec.run_directory = spec.working_directory = directory_.path() + "/work/" + run;
     std::filesystem::create_directories(spec.run_directory);
     spec.environment = {"PATH=/usr/bin:/bin",    "LANG=C.UTF-8",   "HOME=" + spec.run_directory,
                         "DAGY_RUN_ID=" + run,    "DAGY_TASK_ID=t", "DAGY_ATTEMPT=1",
                         "DAGY_IDEMPOTENCY_KEY=k"};
-    spec.stdin_data = fmt::format("{}\n{}{}", code.size(), code, inputs);
+    spec.stdin_data = fmt::format("{} main\n{}{}", code.size(), code, inputs);
     spec.result_channel = true;
     spec.warm = warm;
     spec.warm_code = code;

@@ -1,6 +1,7 @@
 // What the model must know of a node type to validate a flow. The list itself is nodes/catalog.cc.
 #pragma once
 
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -39,6 +40,9 @@ struct NodeTypeInfo {
   std::span<const std::string_view> verbatim = {};
   /// Expressions of a config that has passed its check; null where a type has none.
   std::vector<ConfigExpression> (*expressions)(base::JsonView config) = nullptr;
+
+  /// The Python module that `entrypoint` of a config names, which is in the flow's artifact.
+  std::optional<std::string> (*module)(base::JsonView config) = nullptr;
 
   /// Has attempts: may be retried, timed out, repeated and limited.
   bool has_attempts() const { return kind == NodeKind::attempt || kind == NodeKind::subflow; }

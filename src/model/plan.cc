@@ -162,10 +162,11 @@ class Planner {
 }  // namespace
 
 std::shared_ptr<const Plan> make_plan(const FlowSpec& spec, std::string version,
-                                      NodeCatalog catalog) {
+                                      NodeCatalog catalog, std::string artifact) {
   auto plan = std::make_shared<Plan>();
   plan->flow_name = spec.name;
   plan->flow_version = std::move(version);
+  plan->artifact = std::move(artifact);
   plan->parameters = spec.parameters;
   plan->fail_fast = spec.fail_fast;
   plan->max_parallel = static_cast<std::uint32_t>(spec.max_parallel);
@@ -180,12 +181,12 @@ std::shared_ptr<const Plan> make_plan(const FlowSpec& spec, std::string version,
 }
 
 base::Result<std::shared_ptr<const Plan>> load_plan(std::string spec_json, std::string version,
-                                                    NodeCatalog catalog) {
+                                                    NodeCatalog catalog, std::string artifact) {
   auto document = TRY(base::JsonDocument::parse(std::move(spec_json)));
   base::FieldErrors errors;
   FlowSpec spec = read_flow_spec(document->root(), catalog, base::Path{}, errors);
   if (!errors.empty()) return std::move(errors).error();
-  return make_plan(spec, std::move(version), catalog);
+  return make_plan(spec, std::move(version), catalog, std::move(artifact));
 }
 
 }  // namespace model

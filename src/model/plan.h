@@ -82,6 +82,7 @@ struct PlannedTask {
 struct Plan {
   std::string flow_name;
   std::string flow_version;
+  std::string artifact;  // SHA-256 of the file that it runs from; empty without one
   std::vector<ParameterSpec> parameters;
   std::vector<PlannedTask> tasks;  // those of the flow, then its hooks
   std::vector<TaskIndex> hooks;
@@ -98,9 +99,9 @@ struct Plan {
 
 /// `spec` must have passed read_flow_spec with the same catalog.
 std::shared_ptr<const Plan> make_plan(const FlowSpec& spec, std::string version,
-                                      NodeCatalog catalog);
+                                      NodeCatalog catalog, std::string artifact = {});
 /// From stored text. A row that no longer reads gives an error, which then fails its runs.
 base::Result<std::shared_ptr<const Plan>> load_plan(std::string spec_json, std::string version,
-                                                    NodeCatalog catalog);
+                                                    NodeCatalog catalog, std::string artifact = {});
 
 }  // namespace model

@@ -25,6 +25,8 @@ struct NodeContext {
   std::string inputs;                    // JSON object
   std::string parameters;                // JSON object
   std::string working_directory;         // shared by the attempts of one run
+  std::string artifact_directory;        // of its files, to read; empty without an artifact
+  std::string sdk_path;                  // of the Python SDK; empty without one
   std::vector<std::string> environment;  // DAGY_RUN_ID and its like, "NAME=value"
   std::string idempotency_key;           // the same for every attempt
   std::string traceparent;               // W3C trace context: the trace is the run

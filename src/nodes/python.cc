@@ -1,5 +1,6 @@
-// python: runs `main` of the given code. Inputs are its keyword arguments, its return value is the
-// output; standard output and error are log lines.
+// python: calls `main` of the given code, or a function of a module in the flow's artifact. Inputs
+// are its keyword arguments, its return value is the output; standard output and error are log
+// lines.
 #include <fmt/format.h>
 
 #include <array>
@@ -20,18 +21,48 @@ std::span<const base::EnumName> enum_names(Start) {
   return names;
 }
 
+bool is_dotted_name(std::string_view text) {
+  bool begins = true;
+  for (char c : text) {
+    bool is_letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_';
+    bool is_digit = c >= '0' && c <= '9';
+    if (begins ? !is_letter : !is_letter && !is_digit && c != '.') return false;
+    begins = c == '.';
+  }
+  return !begins;
+}
+
+bool is_entrypoint(std::string_view text) {
+  std::size_t colon = text.find(':');
+  return text.size() <= 255 && colon != text.npos && is_dotted_name(text.substr(0, colon)) &&
+         is_dotted_name(text.substr(colon + 1));
+}
+
+constexpr base::TextRule entrypoint_rule{
+    "must be module:function, dotted names of ASCII letters, digits and '_', at most 255 bytes",
+    R"(^[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*(\.[A-Za-z_]\w*)*$)", is_entrypoint};
+
 struct PythonConfig {
-  std::string code;
+  std::optional<std::string> code;
+  std::optional<std::string> entrypoint;
   Start start = Start::fork;
+  static void check(const void* object, const base::Path& path, base::FieldErrors& errors) {
+    const auto& config = *static_cast<const PythonConfig*>(object);
+    if (config.code.has_value() == config.entrypoint.has_value())
+      errors.add(path, "needs exactly one of code and entrypoint");
+  }
   static const base::Fields& fields() {
     using S = PythonConfig;
     static const base::Fields fields(
         "PythonConfig",
-        {base::field<&S::code>("code", "Python with `def main(…)`").required().length(1, 1 << 20),
+        {base::field<&S::code>("code", "Python with `def main(…)`").length(1, 1 << 20),
+         base::field<&S::entrypoint>("entrypoint", "`module:function` in the flow's artifact")
+             .rule(entrypoint_rule),
          base::field<&S::start>("start",
                                 "fork: a child of an interpreter that has loaded the code; worker: "
                                 "that interpreter itself, which keeps what tasks leave in it; "
-                                "spawn: a fresh one")});
+                                "spawn: a fresh one")},
+        check);
     return fields;
   }
 };
@@ -53,18 +84,42 @@ exec::WarmStart warm_start(Start start) {
   return exec::WarmStart::none;
 }
 
+std::optional<std::string> module(base::JsonView config) {
+  auto parsed = base::read_struct<PythonConfig>(config);
+  if (!parsed || !parsed->entrypoint) return std::nullopt;
+  return parsed->entrypoint->substr(0, parsed->entrypoint->find(':'));
+}
+
+// What python_program() loads and calls.
+struct Callee {
+  const char* kind;
+  std::string text;
+  std::string function;
+};
+
+Callee callee_of(PythonConfig config, const NodeContext& context) {
+  if (config.code) return {"code", std::move(*config.code), "main"};
+  std::size_t colon = config.entrypoint->find(':');
+  return {"module", context.artifact_directory + '\n' + config.entrypoint->substr(0, colon),
+          config.entrypoint->substr(colon + 1)};
+}
+
 base::Result<Prepared> prepare(const NodeContext& context) {
   auto document = TRY(base::JsonDocument::parse(context.config));
   auto config = TRY(base::read_struct<PythonConfig>(document->root()));
   Prepared prepared;
   exec::ProcessSpec& process = prepared.process;
-  process.argv = {"python3", "-I", "-u", "-c", std::string(exec::python_program()), "spawn"};
+  process.warm = warm_start(config.start);
+  if (config.entrypoint) process.artifact_directory = context.artifact_directory;
+  Callee callee = callee_of(std::move(config), context);
+  process.argv = {"python3",        "-I",        "-u",   "-c", std::string(exec::python_program()),
+                  context.sdk_path, callee.kind, "spawn"};
   process.environment = base_environment(context);
   process.working_directory = context.working_directory;
-  process.stdin_data = fmt::format("{}\n{}{}", config.code.size(), config.code, context.inputs);
+  process.stdin_data =
+      fmt::format("{} {}\n{}{}", callee.text.size(), callee.function, callee.text, context.inputs);
   process.result_channel = true;
-  process.warm = warm_start(config.start);
-  process.warm_code = std::move(config.code);
+  process.warm_code = std::move(callee.text);
   return prepared;
 }
 
@@ -91,14 +146,15 @@ Outcome result(const exec::ProcessEnd& end, std::optional<std::string_view>) {
   return Outcome::success(std::string(value->raw()));
 }
 
-constexpr std::string_view verbatim[] = {"code"};
+constexpr std::string_view verbatim[] = {"code", "entrypoint"};
 
 }  // namespace
 
 extern const NodeType python;
 const NodeType python{
-    {"python", "Runs `main` of the given Python code",
-     /*needs_slot=*/true, PythonConfig::fields, check, model::NodeKind::attempt, verbatim},
+    {"python", "Calls a Python function: `main` of the given code, or one of the flow's artifact",
+     /*needs_slot=*/true, PythonConfig::fields, check, model::NodeKind::attempt, verbatim,
+     /*expressions=*/nullptr, module},
     prepare,
     result};
 

@@ -113,18 +113,19 @@ struct Attempts::Attempt {
 
 Attempts::Attempts(std::unique_ptr<exec::ProcessHost> host, std::unique_ptr<net::HttpClient> http,
                    Evaluator& evaluator, const Connections& connections, store::Objects& objects,
-                   base::Clock& clock, std::string work_root)
+                   store::ArtifactFiles& artifacts, base::Clock& clock, AttemptPlaces places)
     : host_(std::move(host)),
       http_(std::move(http)),
       evaluator_(evaluator),
       connections_(connections),
       objects_(objects),
+      artifacts_(artifacts),
       clock_(clock),
-      work_root_(std::move(work_root)),
+      places_(std::move(places)),
       flusher_([this] { flush_loop(); }),
       pool_(pool_threads) {
   std::error_code ignored;
-  std::filesystem::create_directories(work_root_, ignored);
+  std::filesystem::create_directories(places_.work_root, ignored);
   host_->on_spawner_death([] {
     // Its processes died with it. Ended now, they are recovered as lost; reported, they would fail.
     base::log_error("the spawner died, the server ends");
@@ -153,12 +154,12 @@ void Attempts::keep_directories(const std::vector<base::RunId>& live) {
   std::set<std::string> kept;
   for (base::RunId run : live) kept.insert(to_string(run));
   std::error_code ignored;
-  for (const auto& entry : std::filesystem::directory_iterator(work_root_, ignored))
+  for (const auto& entry : std::filesystem::directory_iterator(places_.work_root, ignored))
     if (!kept.contains(entry.path().filename())) std::filesystem::remove_all(entry, ignored);
 }
 
 std::string Attempts::work_directory(base::RunId run) const {
-  return work_root_ + "/" + to_string(run);
+  return places_.work_root + "/" + to_string(run);
 }
 
 void Attempts::start(AttemptStart start) {
@@ -283,6 +284,10 @@ base::Result<nodes::NodeContext> Attempts::context_of(const Attempt& attempt, Ta
 
 base::Result<nodes::Prepared> Attempts::prepare(Attempt& attempt, TaskValues& values) {
   nodes::NodeContext context = TRY(context_of(attempt, values));
+  const model::Plan& plan = *attempt.start.context.plan;
+  if (!plan.artifact.empty() && attempt.type->info.module != nullptr)
+    context.artifact_directory = TRY(artifacts_.get(attempt.start.context.org_id, plan.artifact));
+  context.sdk_path = places_.sdk_path;
   std::error_code error;
   std::filesystem::create_directories(context.working_directory, error);
   if (error) return base::unavailable("cannot create " + context.working_directory);

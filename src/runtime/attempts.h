@@ -16,17 +16,22 @@
 #include "runtime/executor.h"
 #include "runtime/run_loop.h"
 #include "runtime/work_pool.h"
+#include "store/artifact_files.h"
 #include "store/log_chunk.h"
 #include "store/objects.h"
 
 namespace runtime {
 
+struct AttemptPlaces {
+  std::string work_root;  // holds one working directory a live run
+  std::string sdk_path;   // the Python SDK that tasks import; empty: a small stand-in
+};
+
 class Attempts : public Executor {
  public:
-  /// `work_root` holds one working directory a live run.
   Attempts(std::unique_ptr<exec::ProcessHost> host, std::unique_ptr<net::HttpClient> http,
            Evaluator& evaluator, const Connections& connections, store::Objects& objects,
-           base::Clock& clock, std::string work_root);
+           store::ArtifactFiles& artifacts, base::Clock& clock, AttemptPlaces places);
   ~Attempts() override;
 
   /// Ends every process and call. What they report from now on is not recorded, so their attempts
@@ -69,8 +74,9 @@ class Attempts : public Executor {
   Evaluator& evaluator_;
   const Connections& connections_;
   store::Objects& objects_;
+  store::ArtifactFiles& artifacts_;
   base::Clock& clock_;
-  const std::string work_root_;
+  const AttemptPlaces places_;
   RunLoop* loop_ = nullptr;
 
   base::Mutex mutex_;

@@ -61,6 +61,10 @@ base::Result<> Janitor::round() {
                    store::Priority::background));
   TRY(store_.write([&](store::Tx& tx) { return store::drop_expired_outputs(tx, now); },
                    store::Priority::background));
+  TRY(store_.write([&](store::Tx& tx) { return store::drop_expired_uploads(tx, now); },
+                   store::Priority::background));
+  TRY(store_.write([&](store::Tx& tx) { return store::drop_unused_artifacts(tx, now); },
+                   store::Priority::background));
   for (const std::string& object : TRY(objects_.older_than(now - object_age_min))) {
     bool named = true;
     TRY(store_.read([&](store::Tx& tx) -> base::Result<> {

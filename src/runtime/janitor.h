@@ -17,7 +17,8 @@ class Janitor {
   void start();
   void stop();
   /// One round, also for tests: journal rows of runs that no longer live, keys older than
-  /// yesterday, expired tokens, objects that nothing names and that are older than a day.
+  /// yesterday, expired tokens and uploads, artifacts that no flow version names, objects that
+  /// nothing names and that are older than a day.
   base::Result<> round();
 
  private:

@@ -7,7 +7,9 @@
 #include <filesystem>
 
 #include "base/test_directory.h"
+#include "store/artifacts.h"
 #include "store/engine_rows.h"
+#include "store/flows.h"
 
 namespace runtime {
 namespace {
@@ -55,6 +57,52 @@ TEST_F(JanitorTest, RemovesOldObjectsThatNothingNames) {
   ASSERT_TRUE(janitor_.round());
   EXPECT_FALSE(objects_.get(unnamed));
   EXPECT_TRUE(objects_.get(named));
+}
+
+TEST_F(JanitorTest, KeepsThePartsOfUploadsAndArtifactsAsLongAsThose) {
+  std::string part = *objects_.put("part");
+  std::string whole = *objects_.put("whole");
+  store::UploadRow upload{.upload_id = "up_1", .org_id = "org", .size_bytes = 4, .part_size = 4};
+  upload.created_at = clock_.now();
+  upload.expires_at = clock_.now() + std::chrono::hours(30);
+  store::UploadRow done = upload;
+  done.upload_id = "up_2";
+  done.sha256 = whole;
+  ASSERT_TRUE(store_->write([&](store::Tx& tx) -> base::Result<> {
+    for (const auto& each : {upload, done}) TRY(store::insert_upload(tx, each));
+    TRY(store::put_part(tx, "up_1", {1, part}));
+    TRY(store::put_part(tx, "up_2", {1, whole}));
+    return store::finish_upload(tx, done, clock_.now());
+  }));
+  clock_.advance(std::chrono::hours(25));
+  ASSERT_TRUE(janitor_.round());
+  EXPECT_TRUE(objects_.get(part));
+  clock_.advance(std::chrono::hours(25));
+  ASSERT_TRUE(janitor_.round());
+  EXPECT_FALSE(objects_.get(part)) << "the upload's time is over";
+  EXPECT_TRUE(objects_.get(whole));
+  clock_.advance(std::chrono::hours(24 * 7));
+  ASSERT_TRUE(janitor_.round());
+  EXPECT_FALSE(objects_.get(whole)) << "no flow version names it";
+}
+
+TEST_F(JanitorTest, KeepsTheArtifactOfAFlowVersion) {
+  std::string whole = *objects_.put("whole");
+  store::UploadRow upload{
+      .upload_id = "up_1", .org_id = "org", .size_bytes = 5, .sha256 = whole, .part_size = 5};
+  upload.expires_at = clock_.now() + std::chrono::hours(1);
+  ASSERT_TRUE(store_->write([&](store::Tx& tx) -> base::Result<> {
+    TRY(store::insert_upload(tx, upload));
+    TRY(store::put_part(tx, "up_1", {1, whole}));
+    TRY(store::finish_upload(tx, upload, clock_.now()));
+    store::FlowVersionRow row{.org_id = "org", .flow_name = "f", .spec = "{}", .identity = "1"};
+    row.artifact_uri = store::artifact_uri(whole);
+    TRY(store::register_flow(tx, row, "wf_1"));
+    return {};
+  }));
+  clock_.advance(std::chrono::hours(24 * 30));
+  ASSERT_TRUE(janitor_.round());
+  EXPECT_TRUE(objects_.get(whole));
 }
 
 TEST_F(JanitorTest, RemovesTheJournalOfRunsThatNoLongerLive) {

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "store/artifacts.h"
 #include "store/flows.h"
 
 namespace runtime {
@@ -33,7 +34,9 @@ base::Result<PlanCache::Entry> PlanCache::entry(const std::string& org_id,
     return {};
   }));
   Entry entry;
-  entry.plan = TRY(model::load_plan(row->spec, row->flow_version, catalog_));
+  entry.plan =
+      TRY(model::load_plan(row->spec, row->flow_version, catalog_,
+                           store::artifact_of(row->artifact_uri.value_or("")).value_or("")));
   entry.deleted = row->deleted;
   entry.active = row->active;
   base::MutexLock lock(mutex_);

@@ -80,8 +80,8 @@ class AwayStore : public store::EngineStore {
       const store::IdempotencyRow& key) override {
     return real_.find_key(key);
   }
-  base::Result<std::string> load_spec(const std::string& org_id, const std::string& flow_name,
-                                      const std::string& flow_version) override {
+  base::Result<store::StoredSpec> load_spec(const std::string& org_id, const std::string& flow_name,
+                                            const std::string& flow_version) override {
     return real_.load_spec(org_id, flow_name, flow_version);
   }
 

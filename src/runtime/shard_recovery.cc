@@ -101,9 +101,10 @@ base::Result<> Shard::abandon(LiveRun& run) {
 // ---- recovery ----
 
 base::Result<std::unique_ptr<LiveRun>> Shard::load(const store::StoredRun& stored) {
-  std::string spec =
+  store::StoredSpec spec =
       TRY(store_.load_spec(stored.run.org_id, stored.run.flow_name, stored.run.flow_version));
-  auto plan = TRY(model::load_plan(std::move(spec), stored.run.flow_version, catalog_));
+  auto plan = TRY(model::load_plan(std::move(spec.json), stored.run.flow_version, catalog_,
+                                   std::move(spec.artifact)));
   return fold_run(stored, std::move(plan));
 }
 

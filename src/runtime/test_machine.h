@@ -26,9 +26,10 @@ class Machine {
         objects(directory.file("objects")),
         plans(*store, nodes::catalog()),
         evaluator(*store, objects, plans, clock),
+        artifacts(directory.file("artifacts"), *store, objects),
         attempts(host(directory.path()),
                  std::make_unique<net::HttpClient>(net::HttpClientOptions{}), evaluator, objects,
-                 clock, directory.file("work")),
+                 artifacts, clock, {directory.file("work"), {}}),
         shard(*store, attempts, clock, nodes::catalog(), {}),
         loop(shard, clock) {
     attempts.report_to(loop);
@@ -76,6 +77,7 @@ class Machine {
   store::ObjectDirectory objects;
   PlanCache plans;
   Evaluator evaluator;
+  store::ArtifactFiles artifacts;
   Attempts attempts;
   Shard shard;
   RunFeed feed;

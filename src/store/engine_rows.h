@@ -168,6 +168,12 @@ struct StoredRun {
   std::int64_t last_seq = 0;         // of journal and log chunks
 };
 
+/// What a plan is made of.
+struct StoredSpec {
+  std::string json;
+  std::string artifact;  // SHA-256; empty without one
+};
+
 /// What a shard needs of the store. Thread: the shard's.
 class EngineStore {
  public:
@@ -183,10 +189,10 @@ class EngineStore {
   virtual base::Result<std::optional<StoredRun>> load_run(base::RunId id) = 0;
   /// The run that has the key, if any; `run` of the answer means nothing.
   virtual base::Result<std::optional<Duplicate>> find_key(const IdempotencyRow& key) = 0;
-  /// Spec of a flow version as stored; `not_found`.
-  virtual base::Result<std::string> load_spec(const std::string& org_id,
-                                              const std::string& flow_name,
-                                              const std::string& flow_version) = 0;
+  /// Of a flow version, as stored; `not_found`.
+  virtual base::Result<StoredSpec> load_spec(const std::string& org_id,
+                                             const std::string& flow_name,
+                                             const std::string& flow_version) = 0;
 };
 
 }  // namespace store

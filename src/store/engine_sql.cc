@@ -1,4 +1,5 @@
 #include "store/engine_sql.h"
+#include "store/artifacts.h"
 
 #include <fmt/format.h>
 
@@ -291,16 +292,18 @@ base::Result<std::optional<StoredRun>> read_stored_run(Tx& tx, RunId id) {
   return stored;
 }
 
-base::Result<std::string> read_spec(Tx& tx, const std::string& org_id, const std::string& flow_name,
-                                    const std::string& flow_version) {
-  std::optional<std::string> spec;
-  TRY(
-      tx.run("SELECT spec FROM flow_versions WHERE org_id = ?1 AND flow_name = ?2 AND "
-             "flow_version = ?3",
-             {org_id, flow_name, flow_version}, [&](const Row& row) { spec = row.string(0); }));
+base::Result<StoredSpec> read_spec(Tx& tx, const std::string& org_id, const std::string& flow_name,
+                                   const std::string& flow_version) {
+  std::optional<StoredSpec> spec;
+  TRY(tx.run(
+      "SELECT spec, artifact_uri FROM flow_versions WHERE org_id = ?1 AND flow_name = ?2 AND "
+      "flow_version = ?3",
+      {org_id, flow_name, flow_version}, [&](const Row& row) {
+        spec = {row.string(0), artifact_of(row.optional_string(1).value_or("")).value_or("")};
+      }));
   if (!spec)
     return base::not_found(fmt::format("no version {} of flow {}", flow_version, flow_name));
-  return *spec;
+  return std::move(*spec);
 }
 
 }  // namespace store

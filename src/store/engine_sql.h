@@ -11,8 +11,8 @@ base::Result<CommitResult> write_batch(Tx& tx, const EngineBatch& batch);
 base::Result<std::vector<base::RunId>> read_live_runs(Tx& tx);
 base::Result<std::optional<base::RunId>> read_last_run(Tx& tx);
 base::Result<std::optional<StoredRun>> read_stored_run(Tx& tx, base::RunId id);
-base::Result<std::string> read_spec(Tx& tx, const std::string& org_id, const std::string& flow_name,
-                                    const std::string& flow_version);
+base::Result<StoredSpec> read_spec(Tx& tx, const std::string& org_id, const std::string& flow_name,
+                                   const std::string& flow_version);
 base::Result<> insert_audit(Tx& tx, const AuditRow& row);
 
 /// Nine columns from `column` on: priority, concurrency_key, parent_run, parent_task, depth,

@@ -13,7 +13,11 @@ base::Result<bool> delete_stale_journal(Tx& tx);
 base::Result<> drop_old_keys(Tx& tx, base::Timestamp now);
 /// Drops some of the cached outputs whose time is over.
 base::Result<> drop_expired_outputs(Tx& tx, base::Timestamp now);
-/// Whether any run, live or finished, names the object.
+/// Ends some of the uploads whose time is over.
+base::Result<> drop_expired_uploads(Tx& tx, base::Timestamp now);
+/// Drops some of the artifacts that no flow version has named since they came.
+base::Result<> drop_unused_artifacts(Tx& tx, base::Timestamp now);
+/// Whether any run, live or finished, or any artifact or upload names the object.
 base::Result<bool> is_object_named(Tx& tx, const std::string& sha256);
 
 }  // namespace store

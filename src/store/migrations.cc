@@ -157,6 +157,34 @@ CREATE INDEX api_keys_org ON api_keys (org_id, key_id);
 ALTER TABLE audit_log ADD COLUMN api_key_id TEXT NOT NULL DEFAULT '';
 )sql";
 
+// Signed URLs are good as long as the key that signed them is here.
+constexpr std::string_view artifacts = R"sql(
+CREATE TABLE server_keys (
+  name TEXT PRIMARY KEY, secret TEXT NOT NULL, created_at BIGINT NOT NULL);
+CREATE TABLE artifact_uploads (
+  upload_id TEXT PRIMARY KEY, org_id TEXT NOT NULL, filename TEXT NOT NULL,
+  content_type TEXT NOT NULL, size_bytes BIGINT NOT NULL, sha256 TEXT NOT NULL,
+  part_size BIGINT NOT NULL, created_by TEXT NOT NULL, created_at BIGINT NOT NULL,
+  expires_at BIGINT NOT NULL);
+CREATE INDEX artifact_uploads_org ON artifact_uploads (org_id);
+CREATE INDEX artifact_uploads_expiry ON artifact_uploads (expires_at);
+CREATE TABLE artifact_upload_parts (
+  upload_id TEXT NOT NULL, part_number BIGINT NOT NULL, object TEXT NOT NULL,
+  PRIMARY KEY (upload_id, part_number)) /*without_rowid*/;
+CREATE INDEX artifact_upload_parts_object ON artifact_upload_parts (object);
+CREATE TABLE artifacts (
+  org_id TEXT NOT NULL, sha256 TEXT NOT NULL, filename TEXT NOT NULL,
+  content_type TEXT NOT NULL, size_bytes BIGINT NOT NULL, created_by TEXT NOT NULL,
+  created_at BIGINT NOT NULL, PRIMARY KEY (org_id, sha256));
+CREATE INDEX artifacts_age ON artifacts (created_at);
+CREATE TABLE artifact_parts (
+  org_id TEXT NOT NULL, sha256 TEXT NOT NULL, part_number BIGINT NOT NULL, object TEXT NOT NULL,
+  PRIMARY KEY (org_id, sha256, part_number)) /*without_rowid*/;
+CREATE INDEX artifact_parts_object ON artifact_parts (object);
+CREATE INDEX flow_versions_artifact ON flow_versions (org_id, artifact_uri)
+  WHERE artifact_uri IS NOT NULL;
+)sql";
+
 constexpr std::string_view connections = R"sql(
 CREATE TABLE master_keys (sealed TEXT PRIMARY KEY);
 CREATE TABLE connections (
@@ -170,7 +198,8 @@ constexpr auto all = std::to_array<Migration>({{1, "first schema", first_schema}
                                                {2, "whole engine", whole_engine},
                                                {3, "several nodes", several_nodes},
                                                {4, "deployments", deployments},
-                                               {5, "connections", connections}});
+                                               {5, "artifacts", artifacts},
+                                               {6, "connections", connections}});
 
 base::Result<> run_script(Tx& tx, std::string_view script) {
   while (!script.empty()) {

@@ -3,62 +3,19 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include <atomic>
 #include <cerrno>
-#include <cstring>
 #include <filesystem>
 #include <utility>
 
 #include "base/ids.h"
-#include "store/failed_sync.h"
+#include "store/file.h"
 #include "store/reading.h"
 
 namespace store {
 
 namespace {
-
-class File {
- public:
-  explicit File(int descriptor) : descriptor_(descriptor) {}
-  ~File() {
-    if (descriptor_ >= 0) close(descriptor_);
-  }
-  File(const File&) = delete;
-  int get() const { return descriptor_; }
-  explicit operator bool() const { return descriptor_ >= 0; }
-
- private:
-  int descriptor_;
-};
-
-base::Error failure(std::string_view what, const std::string& path) {
-  std::string text = fmt::format("{} {}: {}", what, path, std::strerror(errno));
-  return errno == ENOSPC ? base::unavailable(text) : base::internal_error(text);
-}
-
-void sync(const File& file, const std::string& path) {
-  if (fsync(file.get()) != 0) end_after_failed_sync(failure("cannot sync", path).message);
-}
-
-base::Result<> write_all(const File& file, std::string_view bytes, const std::string& path) {
-  while (!bytes.empty()) {
-    ssize_t n = write(file.get(), bytes.data(), bytes.size());
-    if (n < 0 && errno == EINTR) continue;
-    if (n < 0) return failure("cannot write", path);
-    bytes.remove_prefix(static_cast<std::size_t>(n));
-  }
-  sync(file, path);
-  return {};
-}
-
-base::Result<> sync_directory(const std::string& path) {
-  File directory(open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (!directory) return failure("cannot open", path);
-  sync(directory, path);
-  return {};
-}
 
 base::Result<std::string> whole(std::string bytes, const std::string& sha256) {
   if (base::sha256_hex(bytes) != sha256)
@@ -86,15 +43,16 @@ base::Result<std::string> ObjectDirectory::put(std::string_view bytes) {
   std::string path = path_of(name);
   std::string directory = path.substr(0, path.rfind('/'));
   if (mkdir(directory.c_str(), 0700) != 0 && errno != EEXIST)
-    return failure("cannot make", directory);
+    return file_error("cannot make", directory);
   // A fresh time keeps an object that is named again from being collected as old.
   if (utimensat(AT_FDCWD, path.c_str(), nullptr, 0) != 0) {
     std::string temporary = fmt::format("{}.{}.{}.tmp", path, getpid(), counter++);
     File file(open(temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
-    if (!file) return failure("cannot create", temporary);
+    if (!file) return file_error("cannot create", temporary);
     base::Result<> written = write_all(file, bytes, temporary);
+    if (written) sync(file, temporary);
     if (written && rename(temporary.c_str(), path.c_str()) != 0)
-      written = failure("cannot rename", temporary);
+      written = file_error("cannot rename", temporary);
     if (!written) {
       unlink(temporary.c_str());
       return written.error();
@@ -114,7 +72,7 @@ base::Result<std::string> ObjectDirectory::get(const std::string& sha256) const 
   while (true) {
     ssize_t n = read(file.get(), buffer, sizeof buffer);
     if (n < 0 && errno == EINTR) continue;
-    if (n < 0) return failure("cannot read", path_of(sha256));
+    if (n < 0) return file_error("cannot read", path_of(sha256));
     if (n == 0) break;
     bytes.append(buffer, static_cast<std::size_t>(n));
   }

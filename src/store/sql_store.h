@@ -22,9 +22,9 @@ class SqlStore : public Store {
     return reading<std::optional<StoredRun>>(*this,
                                              [&](Tx& tx) { return read_stored_run(tx, id); });
   }
-  base::Result<std::string> load_spec(const std::string& org_id, const std::string& flow_name,
-                                      const std::string& flow_version) override {
-    return reading<std::string>(
+  base::Result<StoredSpec> load_spec(const std::string& org_id, const std::string& flow_name,
+                                     const std::string& flow_version) override {
+    return reading<StoredSpec>(
         *this, [&](Tx& tx) { return read_spec(tx, org_id, flow_name, flow_version); });
   }
 };

@@ -54,13 +54,19 @@ ROUTES = [
     ("POST /run-failures/{fingerprint}/redrive", "developer", 404),
     ("GET /runs/search", "viewer", 400),
     ("GET /runs/stats", "viewer", 200),
+    ("GET /runs/{run_id}/artifacts", "viewer", 200),
+    ("GET /downloads/{sha256}/{filename}", "public", 403),
+    ("POST /artifacts/multipart/initiate", "developer", 422),
+    ("PUT /artifacts/parts/{upload_id}/{part_number}", "public", 403),
+    ("POST /artifacts/multipart/complete", "developer", 422),
+    ("POST /artifacts/multipart/abort", "developer", 422),
     ("GET /health", "public", 200),
     ("GET /health/live", "public", 200),
     ("GET /openapi.json", "public", 200),
     ("GET /docs", "public", 200),
 ]
 PROTECTED = [row for row in ROUTES if row[1] != "public"]
-IN_AN_ORGANIZATION = [route for route, *_ in ROUTES if "{" in route]
+IN_AN_ORGANIZATION = [route for route, *_ in PROTECTED if "{" in route]
 PERMISSIONS = {
     "flows.read": "viewer", "runs.read": "viewer",
     "flows.write": "developer", "runs.write": "developer", "runs.trigger": "developer",
@@ -81,7 +87,7 @@ def values_of_paths(owner):
         "name": name, "type": "postgresql", "host": "127.0.0.1", "database": "d", "user": "u"}).json
     return {"connection_id": connection["connection_id"], "deployment_name": name, "workflow_id": workflow, "flow_name": run["flow_name"], "flow_version": run["flow_version"],
             "run_id": run["run_id"], "task_run_id": "only", "fingerprint": "0123456789abcdef",
-            "key_id": "key_that_is_none"}
+            "key_id": "key_that_is_none", "upload_id": "up_no", "part_number": "1", "sha256": "0" * 64, "filename": "a.json"}
 
 
 @pytest.fixture(scope="module")

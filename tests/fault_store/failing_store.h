@@ -36,8 +36,8 @@ class FailingStore : public store::Store {
       const store::IdempotencyRow& key) override {
     return call([&] { return store_.find_key(key); });
   }
-  base::Result<std::string> load_spec(const std::string& org_id, const std::string& flow_name,
-                                      const std::string& flow_version) override {
+  base::Result<store::StoredSpec> load_spec(const std::string& org_id, const std::string& flow_name,
+                                            const std::string& flow_version) override {
     return call([&] { return store_.load_spec(org_id, flow_name, flow_version); });
   }
 

@@ -181,11 +181,12 @@ base::Result<std::optional<store::Duplicate>> MemoryStore::find_key(
   return std::optional(store::Duplicate{{}, holder->run, holder->body_hash == key.body_hash});
 }
 
-base::Result<std::string> MemoryStore::load_spec(const std::string&, const std::string& flow_name,
-                                                 const std::string&) {
+base::Result<store::StoredSpec> MemoryStore::load_spec(const std::string&,
+                                                       const std::string& flow_name,
+                                                       const std::string&) {
   auto found = flows.find(flow_name);
   if (found == flows.end()) return base::not_found("no such flow");
-  return found->second.spec;
+  return store::StoredSpec{found->second.spec, {}};
 }
 
 const store::IdempotencyRow* MemoryStore::holder_of(const store::IdempotencyRow& key) const {

@@ -37,8 +37,8 @@ class MemoryStore : public store::EngineStore {
   base::Result<std::optional<RunId>> last_run() override;
   base::Result<std::optional<store::Duplicate>> find_key(const store::IdempotencyRow& key) override;
   base::Result<std::optional<store::StoredRun>> load_run(RunId id) override;
-  base::Result<std::string> load_spec(const std::string& org_id, const std::string& flow_name,
-                                      const std::string& flow_version) override;
+  base::Result<store::StoredSpec> load_spec(const std::string& org_id, const std::string& flow_name,
+                                            const std::string& flow_version) override;
 
   std::map<std::string, StoredFlow> flows;
   /// Asked at every commit, which counts from 1, and at every load (commit 0).
