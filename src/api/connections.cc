@@ -9,6 +9,7 @@
 #include "base/ids.h"
 #include "base/limits.h"
 #include "clients/sql.h"
+#include "nodes/node.h"
 #include "store/connections.h"
 #include "store/engine_sql.h"
 
@@ -192,9 +193,10 @@ base::Result<> check(const Call& call, const ConnectionParts& parts,
     errors.add("/path", "is required");
   }
   if (!errors.empty()) return std::move(errors).error();
-  if (access.type == DatabaseType::sqlite)
-    access.path =
-        TRY(clients::allowed_file(access.path, call.services.connections.allowed_paths()));
+  if (access.type == DatabaseType::postgresql) return {};
+  clients::DatabaseAccess permitted = access;
+  call.services.connections.permit(permitted);
+  access.path = TRY(clients::allowed_file(permitted));
   return {};
 }
 
@@ -290,6 +292,14 @@ base::Result<Reply> get_connection(const Call& call) {
   return json_reply(200, view_of(row, access));
 }
 
+// A password is for where it was given for: it does not follow a change of that.
+base::Result<> check_destination(const ConnectionParts& parts, const store::ConnectionRow& row) {
+  bool moves = parts.host || parts.port || parts.database || parts.user || parts.sslmode;
+  if (!moves || parts.password || row.password.empty()) return {};
+  constexpr const char* rule = "is needed again where host, port, database, user or sslmode change";
+  return base::invalid(fmt::format("/password: {}", rule), {{"/password", rule}});
+}
+
 base::Result<Reply> patch_connection(const Call& call) {
   auto parts = TRY(read_parts(call, patch_fields()));
   store::AuditRow audit = call.audit("connection.update", "connection", call.path[0], 200);
@@ -298,6 +308,7 @@ base::Result<Reply> patch_connection(const Call& call) {
   TRY(call.services.store.write([&](store::Tx& tx) -> base::Result<> {
     row = TRY(store::find_connection(tx, call.identity->org_id, call.path[0]));
     access = TRY(public_access(row));
+    TRY(check_destination(parts, row));
     TRY(check(call, parts, access));
     if (parts.name) row.name = *parts.name;
     row.updated_at = call.services.clock.now();
@@ -321,7 +332,7 @@ base::Result<Reply> delete_connection(const Call& call) {
 
 // The file is looked at, not opened as a database: that is for the processes of tasks.
 ConnectionTest test_file(const clients::DatabaseAccess& access) {
-  auto path = clients::allowed_file(access.path, access.allowed_paths);
+  auto path = clients::allowed_file(access);
   if (!path) return {false, path.error().message};
   constexpr std::string_view magic("SQLite format 3\0", 16);
   std::string begin(magic.size(), '\0');
@@ -336,13 +347,16 @@ base::Result<Reply> test_connection(const Call& call) {
   store::ConnectionRow row = TRY(named_row(call));
   auto access = TRY(call.services.connections.access(row));
   if (access.type == DatabaseType::sqlite) return json_reply(200, test_file(access));
-  // It waits for a host that may not answer: on the pool, not on a worker.
-  return Reply{{}, [&pool = call.services.pool, access](Answer answer) {
-                 pool.submit([access, answer] {
-                   auto failure = clients::test_postgresql(access);
-                   ConnectionTest test{!failure, failure ? failure->message : ""};
+  exec::ProcessSpec process = nodes::sql_process({.access = access, .statement = "SELECT 1"});
+  process.organization = row.org_id;
+  return Reply{{}, [&attempts = call.services.attempts, process](Answer answer) {
+                 auto done = [answer](exec::ProcessEnd end) {
+                   nodes::Outcome outcome = nodes::sql_result(end);
+                   ConnectionTest test{outcome.succeeded, outcome.failure.message};
                    answer.send(json_reply(200, test).response);
-                 });
+                 };
+                 auto started = attempts.run_alone(process, done);
+                 if (!started) answer.send_error(started.error());
                }};
 }
 

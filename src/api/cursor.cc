@@ -2,6 +2,8 @@
 
 #include <sodium.h>
 
+#include <charconv>
+
 #include "base/ids.h"
 
 namespace api {
@@ -33,6 +35,23 @@ std::string make_cursor(const Call& call, const std::string& position) {
   return token;
 }
 
+namespace {
+
+base::Error not_ours() {
+  return {base::ErrorCode::malformed,
+          "next_token is not one of this list and filter",
+          {{"/next_token", "is not one of this list and filter"}}};
+}
+
+}  // namespace
+
+base::Result<std::int64_t> number_in_cursor(const std::string& position) {
+  std::int64_t number = 0;
+  auto read = std::from_chars(position.data(), position.data() + position.size(), number);
+  if (read.ec != std::errc() || read.ptr != position.data() + position.size()) return not_ours();
+  return number;
+}
+
 base::Result<std::optional<std::string>> read_cursor(const Call& call,
                                                      const std::optional<std::string>& token) {
   if (!token) return std::optional<std::string>();
@@ -41,10 +60,7 @@ base::Result<std::optional<std::string>> read_cursor(const Call& call,
   int failed = sodium_base642bin(reinterpret_cast<unsigned char*>(plain.data()), plain.size(),
                                  token->data(), token->size(), nullptr, &size, nullptr, variant);
   plain.resize(size);
-  if (failed != 0 || !plain.starts_with(binding(call)))
-    return base::Error{base::ErrorCode::malformed,
-                       "next_token is not one of this list and filter",
-                       {{"/next_token", "is not one of this list and filter"}}};
+  if (failed != 0 || !plain.starts_with(binding(call))) return not_ours();
   return std::optional(plain.substr(binding_digits));
 }
 

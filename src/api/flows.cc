@@ -257,7 +257,7 @@ base::Result<Reply> list_versions(const Call& call) {
   auto query = TRY(call.read_query<PageQuery>());
   std::optional<std::string> position = TRY(read_cursor(call, query.next_token));
   std::optional<std::int64_t> before;
-  if (position) before = std::stoll(*position);
+  if (position) before = TRY(number_in_cursor(*position));
   auto limit = static_cast<std::size_t>(query.limit);
   std::vector<store::FlowVersionRow> rows;
   TRY(call.services.store.read([&](store::Tx& tx) -> base::Result<> {

@@ -9,6 +9,7 @@
 #include "base/random.h"
 #include "exec/process.h"
 #include "net/trusted_proxies.h"
+#include "runtime/attempts.h"
 #include "runtime/connections.h"
 #include "runtime/plan_cache.h"
 #include "runtime/run_feed.h"
@@ -32,6 +33,7 @@ struct Services {
   runtime::WorkPool& pool;
   runtime::PlanCache& plans;
   runtime::Connections& connections;
+  runtime::Attempts& attempts;
   model::NodeCatalog catalog;
   base::Clock& clock;
   base::Random& random;

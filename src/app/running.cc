@@ -23,7 +23,10 @@ Running::Running(const Settings& settings, const DataDirectory& directory, store
       objects_(open_objects(store, directory, clock)),
       plans_(store, nodes::catalog()),
       evaluator_(store, *objects_, plans_, clock),
-      connections_(store, sealer, settings.http_allow, std::move(allowed_paths)),
+      connections_(store, sealer,
+                   {.http_allow = settings.http_allow,
+                    .allowed_paths = std::move(allowed_paths),
+                    .data_directory = directory.path()}),
       artifacts_(directory.file("artifacts"), store, *objects_),
       attempts_(std::move(host), std::move(http), evaluator_, connections_, *objects_, artifacts_,
                 clock, {.work_root = directory.file("work"), .sdk_path = sdk_path(directory)}),
@@ -39,7 +42,7 @@ Running::Running(const Settings& settings, const DataDirectory& directory, store
       authenticator_(store, hasher_, clock, random_,
                      std::chrono::seconds(settings.access_token_ttl_seconds)),
       api_({store, *objects_, artifacts_, authenticator_, rate_limit_, signed_urls_, loop_, feed_,
-            pool_, plans_, connections_, nodes::catalog(), clock, random_, isolation_,
+            pool_, plans_, connections_, attempts_, nodes::catalog(), clock, random_, isolation_,
             tenancy_of(settings, isolation_), std::move(proxies)}) {
   attempts_.report_to(loop_);
   shard_.observe(feed_);

@@ -151,10 +151,9 @@ inline constexpr std::size_t session_body_bytes_max = 256u << 20;  // of one ans
 inline constexpr auto session_silence_timeout = 660s;  // longer than a run may be waited for
 inline constexpr auto stream_silence_timeout = 45s;    // three heartbeats
 inline constexpr auto reconnect_pause = 1s;
-inline constexpr int reconnects_max = 60;               // in a row, of a run that is followed
+inline constexpr int reconnects_max = 60;  // in a row, of a run that is followed
 inline constexpr std::size_t config_bytes_max = 1u << 20;
-inline constexpr std::size_t artifact_part_bytes_max = 8u << 20;
-inline constexpr std::size_t artifact_bytes_max = 512u << 20;
+inline constexpr std::size_t built_artifact_bytes_max = 512u << 20;  // of a local build, in memory
 
 // Store
 inline constexpr std::size_t write_rows_max = 1000;
@@ -188,6 +187,8 @@ inline constexpr auto node_heartbeat = 2s;
 inline constexpr auto node_lease = 10s;           // without a heartbeat another node takes over
 inline constexpr auto node_observation_min = 5s;  // of a node that seems dead
 inline constexpr int node_ids_max = 1024;
+
+inline constexpr int processes_alone_max = 8;  // of no run: tests of connections
 
 // sql tasks
 inline constexpr std::size_t connections_of_organization_max = 1000;

@@ -29,7 +29,7 @@ base::Result<Upload> begin_upload(ApiClient& client, const std::string& bytes) {
   base::JsonWriter writer(body);
   writer.begin_object().member("filename", "artifact.zip").member("size_bytes", bytes.size());
   writer.member("content_type", "application/zip").member("sha256", base::sha256_hex(bytes));
-  writer.member("part_size", base::limits::artifact_part_bytes_max).end_object();
+  writer.member("part_size", base::limits::artifact_part_bytes_default).end_object();
   Document answer = TRY(client.call("POST", "/artifacts/multipart/initiate", std::move(body)));
   auto id = answer->root().find("upload_id"), key = answer->root().find("key");
   auto part_size = answer->root().find("part_size"), parts = answer->root().find("parts");
@@ -72,7 +72,7 @@ base::Result<std::string> send_parts(ApiClient& client, const Upload& upload,
 }  // namespace
 
 base::Result<std::string> upload_artifact(ApiClient& client, const std::string& path) {
-  std::string bytes = TRY(read_file(path, base::limits::artifact_bytes_max));
+  std::string bytes = TRY(read_file(path, base::limits::built_artifact_bytes_max));
   Upload upload = TRY(begin_upload(client, bytes));
   base::Result<std::string> order = send_parts(client, upload, bytes);
   base::Result<Document> answer = order

@@ -8,6 +8,7 @@
 #include <filesystem>
 #include <iostream>
 #include <iterator>
+#include <set>
 
 #include "base/limits.h"
 
@@ -40,7 +41,8 @@ const Fields& DatabaseAccess::fields() {
        field<&S::user>("user", ""), field<&S::password>("password", ""),
        field<&S::sslmode>("sslmode", ""), field<&S::path>("path", ""),
        field<&S::read_only>("read_only", ""), field<&S::http_allow>("http_allow", ""),
-       field<&S::allowed_paths>("allowed_paths", "")});
+       field<&S::allowed_paths>("allowed_paths", ""),
+       field<&S::data_directory>("data_directory", "")});
   return fields;
 }
 
@@ -53,8 +55,14 @@ const Fields& SqlTask::fields() {
   return fields;
 }
 
-void RowSink::begin(std::vector<std::string> columns) {
+bool RowSink::begin(std::vector<std::string> columns) {
+  std::set<std::string_view> names;
+  for (const std::string& column : columns)
+    if (!names.insert(column).second)
+      fault_ = fmt::format("two columns are named {}: tell them apart with AS", column);
+  if (columns.empty()) fault_ = "the rows have no columns";
   columns_ = std::move(columns);
+  return fault_.empty();
 }
 
 bool RowSink::row(const std::vector<std::string>& values) {
@@ -84,24 +92,27 @@ std::string RowSink::output() const {
   return '[' + rows_ + ']';
 }
 
-base::Result<std::string> allowed_file(const std::string& path,
-                                       const std::vector<std::string>& allowed_paths) {
+base::Result<std::string> allowed_file(const DatabaseAccess& access) {
   namespace fs = std::filesystem;
+  const std::string& path = access.path;
   auto refused = [&](const std::string& why) {
     return base::invalid("/path: " + why, {{"/path", why}});
   };
-  if (allowed_paths.empty())
+  if (access.allowed_paths.empty())
     return refused("this server allows no directories: DAGY_ALLOWED_PATHS");
   if (!path.starts_with('/')) return refused("must be an absolute path");
   std::error_code error;
   fs::path whole = fs::weakly_canonical(path, error);
   if (error || !whole.has_filename() || !fs::is_directory(whole.parent_path(), error))
     return refused("its directory does not exist");
-  for (const std::string& directory : allowed_paths) {
-    fs::path root(directory);
+  auto is_below = [&](const fs::path& root) {
     auto [at, unused] = std::mismatch(root.begin(), root.end(), whole.begin(), whole.end());
-    if (at == root.end() && whole != root) return whole.string();
-  }
+    return at == root.end() && whole != root;
+  };
+  if (!access.data_directory.empty() && is_below(access.data_directory))
+    return refused("is in the server's own data directory");
+  for (const std::string& directory : access.allowed_paths)
+    if (is_below(directory)) return whole.string();
   return refused("is not in a directory of DAGY_ALLOWED_PATHS");
 }
 
@@ -149,6 +160,7 @@ int run_sql_task() {
   bool is_postgresql = task->access.type == DatabaseType::postgresql;
   std::optional<SqlFailure> failure =
       is_postgresql ? run_on_postgresql(*task, rows) : run_on_sqlite(*task, rows);
+  if (!failure && !rows.fault().empty()) failure = SqlFailure{"sql", rows.fault()};
   if (!failure && rows.is_too_large())
     failure =
         SqlFailure{"result_too_large", fmt::format("more than {} rows, or {} bytes",

@@ -28,6 +28,7 @@ struct DatabaseAccess {
   /// What the operator allows: DAGY_HTTP_ALLOW, and the directories of DAGY_ALLOWED_PATHS.
   std::string http_allow;
   std::vector<std::string> allowed_paths;
+  std::string data_directory;  // of the server: nothing of it is a database of a task
   static const base::Fields& fields();
 };
 
@@ -54,10 +55,12 @@ struct SqlFailure {
 class RowSink {
  public:
   explicit RowSink(std::optional<Fetch> fetch) : fetch_(fetch) {}
-  /// `columns` are the names; called once, before the first row.
-  void begin(std::vector<std::string> columns);
+  /// `columns` are the names; called once, before the first row. False when two are the same.
+  bool begin(std::vector<std::string> columns);
   /// Values are JSON texts, one a column. False when no more are wanted or allowed.
   bool row(const std::vector<std::string>& values);
+  /// What is wrong with the columns; empty when nothing is.
+  const std::string& fault() const { return fault_; }
   void affected(std::int64_t rows) { affected_ = rows; }
   bool is_too_large() const { return too_large_; }
   /// The output: JSON.
@@ -71,17 +74,15 @@ class RowSink {
   std::int64_t count_ = 0;
   std::int64_t affected_ = 0;
   bool too_large_ = false;
+  std::string fault_;
 };
 
 std::optional<SqlFailure> run_on_postgresql(const SqlTask& task, RowSink& rows);
 std::optional<SqlFailure> run_on_sqlite(const SqlTask& task, RowSink& rows);
-/// Connects and does nothing else. Waits at most sql_connect_timeout.
-std::optional<SqlFailure> test_postgresql(const DatabaseAccess& access);
 
 /// The `path` with its links resolved; its directory must exist. `invalid` when that is not below
-/// one of the allowed directories.
-base::Result<std::string> allowed_file(const std::string& path,
-                                       const std::vector<std::string>& allowed_paths);
+/// one of the allowed directories, or is the server's own.
+base::Result<std::string> allowed_file(const DatabaseAccess& access);
 
 /// Reads a SqlTask from standard input and writes {"result": …} or {"error": {kind, message}} to
 /// file descriptor 3. The exit code.

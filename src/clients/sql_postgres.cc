@@ -149,9 +149,12 @@ std::string json_of(const PGresult* result, int row, int column) {
     case int4_type:
     case int8_type:
     case oid_type:
+      return std::string(text);
     case json_type:
     case jsonb_type:
-      return std::string(text);
+      // Some JSON of PostgreSQL is none of ours: names twice, U+0000.
+      if (base::JsonDocument::parse(std::string(text))) return std::string(text);
+      break;
     case float4_type:
     case float8_type:
     case numeric_type:
@@ -184,7 +187,7 @@ void pass_rows(const PGresult* result, RowSink& rows) {
   std::vector<std::string> names;
   for (int i = 0; i < pq().nfields(result); ++i) names.emplace_back(pq().fname(result, i));
   std::vector<std::string> values(names.size());
-  rows.begin(std::move(names));
+  if (!rows.begin(std::move(names))) return;
   for (int row = 0; row < pq().ntuples(result); ++row) {
     for (std::size_t i = 0; i < values.size(); ++i)
       values[i] = json_of(result, row, static_cast<int>(i));
@@ -210,16 +213,15 @@ SqlFailure refused(const PGresult* result) {
 
 }  // namespace
 
-std::optional<SqlFailure> test_postgresql(const DatabaseAccess& access) {
-  SqlFailure failure;
-  if (!connect(access, failure)) return failure;
-  return std::nullopt;
-}
-
 std::optional<SqlFailure> run_on_postgresql(const SqlTask& task, RowSink& rows) {
   SqlFailure failure;
   base::Result<Session> session = connect(task.access, failure);
   if (!session) return failure;
+  // So that a statement ends when this process does, whatever ends it (PostgreSQL 14; before, it
+  // is an error without effect).
+  Answer(pq().exec_params(session->get(), "SET client_connection_check_interval = 1000", 0, nullptr,
+                          nullptr, nullptr, nullptr, 0),
+         pq().clear);
   running = pq().get_cancel(session->get());
   signal(SIGTERM, cancel_statement);
   std::vector<std::optional<std::string>> texts;
@@ -236,6 +238,10 @@ std::optional<SqlFailure> run_on_postgresql(const SqlTask& task, RowSink& rows) 
       break;
     case PGRES_COMMAND_OK:
       break;
+    case PGRES_COPY_IN:
+    case PGRES_COPY_OUT:
+    case PGRES_COPY_BOTH:
+      return SqlFailure{"sql", "COPY is not for tasks"};
     case PGRES_EMPTY_QUERY:
       return SqlFailure{"sql", "the statement is empty"};
     default:

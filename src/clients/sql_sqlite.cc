@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 #include <sqlite3.h>
 
+#include <cstdlib>
 #include <memory>
 
 #include "base/base64.h"
@@ -31,9 +32,13 @@ int bind(sqlite3_stmt* statement, int index, base::JsonView value) {
       return sqlite3_bind_null(statement, index);
     case base::JsonType::boolean:
       return sqlite3_bind_int(statement, index, value.raw() == "true");
-    case base::JsonType::number:
+    case base::JsonType::number: {
       if (auto integer = value.integer()) return sqlite3_bind_int64(statement, index, *integer);
-      return sqlite3_bind_double(statement, index, std::stod(std::string(value.raw())));
+      std::string text(value.raw());
+      bool is_whole = text.find_first_of(".eE") == std::string::npos;
+      if (is_whole) return SQLITE_RANGE;  // it would lose digits
+      return sqlite3_bind_double(statement, index, std::strtod(text.c_str(), nullptr));
+    }
     default: {
       std::string text = value.is_string() ? value.string() : std::string(value.raw());
       return sqlite3_bind_text64(statement, index, text.data(), text.size(), SQLITE_TRANSIENT,
@@ -42,6 +47,7 @@ int bind(sqlite3_stmt* statement, int index, base::JsonView value) {
   }
 }
 
+// Empty for text that is not UTF-8.
 std::string json_of(sqlite3_stmt* statement, int column) {
   auto bytes = [&] {
     const void* data = sqlite3_column_blob(statement, column);
@@ -64,7 +70,7 @@ std::string json_of(sqlite3_stmt* statement, int column) {
       base::append_json_string(json, base::encode_base64(bytes()));
       return json;
     default:
-      if (!base::is_utf8(bytes())) return "null";
+      if (!base::is_utf8(bytes())) return "";
       base::append_json_string(json, bytes());
       return json;
   }
@@ -74,13 +80,19 @@ std::optional<SqlFailure> step_through(sqlite3* database, sqlite3_stmt* statemen
   int count = sqlite3_column_count(statement);
   std::vector<std::string> names;
   for (int i = 0; i < count; ++i) names.emplace_back(sqlite3_column_name(statement, i));
-  rows.begin(std::move(names));
+  if (count > 0 && !rows.begin(std::move(names))) return std::nullopt;
   std::vector<std::string> values(static_cast<std::size_t>(count));
   bool wanted = true;
   int code = 0;
   while ((code = sqlite3_step(statement)) == SQLITE_ROW) {
     if (!wanted) continue;  // to its end, so that what it changes is changed
-    for (int i = 0; i < count; ++i) values[static_cast<std::size_t>(i)] = json_of(statement, i);
+    for (int i = 0; i < count; ++i) {
+      std::string& value = values[static_cast<std::size_t>(i)];
+      value = json_of(statement, i);
+      if (value.empty())
+        return SqlFailure{"sql", fmt::format("column {} has text that is not UTF-8",
+                                             sqlite3_column_name(statement, i))};
+    }
     wanted = rows.row(values);
     if (rows.is_too_large()) return std::nullopt;
   }
@@ -92,7 +104,7 @@ std::optional<SqlFailure> step_through(sqlite3* database, sqlite3_stmt* statemen
 }  // namespace
 
 std::optional<SqlFailure> run_on_sqlite(const SqlTask& task, RowSink& rows) {
-  auto path = allowed_file(task.access.path, task.access.allowed_paths);
+  auto path = allowed_file(task.access);
   if (!path) return SqlFailure{"connection", path.error().message};
   int flags = SQLITE_OPEN_NOFOLLOW | SQLITE_OPEN_PRIVATECACHE;
   flags |=
@@ -120,7 +132,9 @@ std::optional<SqlFailure> run_on_sqlite(const SqlTask& task, RowSink& rows) {
                                          task.parameters.size())};
   for (int i = 0; i < wanted; ++i) {
     auto value = base::JsonDocument::parse(task.parameters[static_cast<std::size_t>(i)].text);
-    if (!value || bind(prepared, i + 1, (*value)->root()) != SQLITE_OK) return failure(opened);
+    if (!value || bind(prepared, i + 1, (*value)->root()) != SQLITE_OK)
+      return SqlFailure{
+          "sql", fmt::format("parameter {} does not fit: a whole number has 64 bits", i + 1)};
   }
   return step_through(opened, prepared, rows);
 }

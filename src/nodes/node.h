@@ -93,6 +93,10 @@ struct SubflowConfig {
 };
 base::Result<SubflowConfig> read_subflow(std::string config);
 
+/// The process of one SQL statement, and what its end means.
+exec::ProcessSpec sql_process(const clients::SqlTask& task);
+Outcome sql_result(const exec::ProcessEnd& end);
+
 /// What the end of an attempt's process means.
 Outcome conclude(const NodeType& type, const exec::ProcessEnd& end,
                  std::optional<std::string_view> last_line);

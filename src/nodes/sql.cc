@@ -50,16 +50,29 @@ base::Result<Prepared> prepare(const NodeContext& context) {
   task.parameters = std::move(config.parameters);
   task.fetch = config.fetch;
   Prepared prepared;
-  exec::ProcessSpec& process = prepared.process;
-  process.argv = {"/proc/self/exe", "sql-task"};  // of the spawner: this program
-  process.environment = base_environment(context);
-  process.working_directory = context.working_directory;
-  process.stdin_data = base::write_struct(task);
-  process.result_channel = true;
+  prepared.process = sql_process(task);
+  prepared.process.environment = base_environment(context);
+  prepared.process.working_directory = context.working_directory;
   return prepared;
 }
 
 Outcome result(const exec::ProcessEnd& end, std::optional<std::string_view>) {
+  return sql_result(end);
+}
+
+constexpr std::string_view verbatim[] = {"statement"};
+
+}  // namespace
+
+exec::ProcessSpec sql_process(const clients::SqlTask& task) {
+  exec::ProcessSpec process;
+  process.argv = {"/proc/self/exe", "sql-task"};  // of the spawner: this program
+  process.stdin_data = base::write_struct(task);
+  process.result_channel = true;
+  return process;
+}
+
+Outcome sql_result(const exec::ProcessEnd& end) {
   auto document = base::JsonDocument::parse(end.result);
   if (!document) return Outcome::fail("invalid_result", "the process ended without a result");
   base::JsonView root = (*document)->root();
@@ -67,10 +80,6 @@ Outcome result(const exec::ProcessEnd& end, std::optional<std::string_view>) {
     return Outcome::fail(error->find("kind")->string(), error->find("message")->string());
   return Outcome::success(std::string(root.find("result")->raw()));
 }
-
-constexpr std::string_view verbatim[] = {"statement"};
-
-}  // namespace
 
 extern const NodeType sql;
 const NodeType sql{{"sql", "One SQL statement on a connection", /*needs_slot=*/true,

@@ -255,6 +255,27 @@ void Attempts::launch(const std::shared_ptr<Attempt>& attempt) {
        }});
 }
 
+base::Result<> Attempts::run_alone(exec::ProcessSpec process,
+                                   std::function<void(exec::ProcessEnd)> done) {
+  if (++alone_ > limits::processes_alone_max) {
+    --alone_;
+    return base::unavailable("too many of these are under way, try again");
+  }
+  std::string directory = fmt::format("{}/alone-{}", places_.work_root, ++alone_number_);
+  std::error_code error;
+  std::filesystem::create_directories(directory, error);
+  process.working_directory = process.run_directory = directory;
+  host_->start(std::move(process),
+               {[](std::vector<exec::LogLine>) {},
+                [this, directory, done = std::move(done)](exec::ProcessEnd ended) {
+                  --alone_;
+                  std::error_code ignored;
+                  std::filesystem::remove_all(directory, ignored);
+                  done(std::move(ended));
+                }});
+  return {};
+}
+
 base::Result<nodes::NodeContext> Attempts::context_of(const Attempt& attempt, TaskValues& values) {
   const TaskContext& run = attempt.start.context;
   const model::PlannedTask& task = attempt.task();

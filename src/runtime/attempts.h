@@ -1,6 +1,7 @@
 // The executor on this machine: attempts as processes under the spawner, or as calls of the server.
 #pragma once
 
+#include <atomic>
 #include <map>
 #include <memory>
 #include <set>
@@ -37,6 +38,10 @@ class Attempts : public Executor {
   /// Ends every process and call. What they report from now on is not recorded, so their attempts
   /// count as lost with this server. Nothing may be started any more. Safe to call twice.
   void shut_down();
+
+  /// Runs one process that belongs to no run, isolated like those that do; it must end by itself.
+  /// `unavailable` when there are too many. `done` comes once, from another thread.
+  base::Result<> run_alone(exec::ProcessSpec process, std::function<void(exec::ProcessEnd)> done);
 
   /// Where reports go. Must be called before the first start().
   void report_to(RunLoop& loop) { loop_ = &loop; }
@@ -78,6 +83,8 @@ class Attempts : public Executor {
   base::Clock& clock_;
   const AttemptPlaces places_;
   RunLoop* loop_ = nullptr;
+  std::atomic<int> alone_ = 0;  // processes of run_alone
+  std::atomic<std::uint64_t> alone_number_ = 0;
 
   base::Mutex mutex_;
   base::CondVar dirty_changed_;

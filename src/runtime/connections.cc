@@ -10,12 +10,15 @@ std::string context_of(const store::ConnectionRow& row) {
 
 }  // namespace
 
-Connections::Connections(store::Store& store, const auth::Sealer& sealer, std::string http_allow,
-                         std::vector<std::string> allowed_paths)
-    : store_(store),
-      sealer_(sealer),
-      http_allow_(std::move(http_allow)),
-      allowed_paths_(std::move(allowed_paths)) {}
+Connections::Connections(store::Store& store, const auth::Sealer& sealer,
+                         clients::DatabaseAccess permitted)
+    : store_(store), sealer_(sealer), permitted_(std::move(permitted)) {}
+
+void Connections::permit(clients::DatabaseAccess& access) const {
+  access.http_allow = permitted_.http_allow;
+  access.allowed_paths = permitted_.allowed_paths;
+  access.data_directory = permitted_.data_directory;
+}
 
 base::Result<clients::DatabaseAccess> Connections::access(const std::string& org_id,
                                                           const std::string& name) const {
@@ -31,8 +34,7 @@ base::Result<clients::DatabaseAccess> Connections::access(const store::Connectio
   auto config = TRY(base::JsonDocument::parse(row.config));
   auto access = TRY(base::read_struct<clients::DatabaseAccess>(config->root()));
   if (!row.password.empty()) access.password = TRY(sealer_.unseal(row.password, context_of(row)));
-  access.http_allow = http_allow_;
-  access.allowed_paths = allowed_paths_;
+  permit(access);
   return access;
 }
 

@@ -13,9 +13,8 @@ namespace runtime {
 
 class Connections {
  public:
-  /// `http_allow` and `allowed_paths` are the settings of those names.
-  Connections(store::Store& store, const auth::Sealer& sealer, std::string http_allow,
-              std::vector<std::string> allowed_paths);
+  /// `permitted` is what the operator allows: http_allow, allowed_paths and data_directory of it.
+  Connections(store::Store& store, const auth::Sealer& sealer, clients::DatabaseAccess permitted);
 
   /// By its name. `not_found`.
   base::Result<clients::DatabaseAccess> access(const std::string& org_id,
@@ -24,13 +23,13 @@ class Connections {
   std::string seal_password(const store::ConnectionRow& row, std::string_view password) const;
   /// In the transaction that stores the sealed password.
   base::Result<> mark_key(store::Tx& tx) const { return sealer_.mark_key(tx); }
-  const std::vector<std::string>& allowed_paths() const { return allowed_paths_; }
+  /// Adds what the operator allows.
+  void permit(clients::DatabaseAccess& access) const;
 
  private:
   store::Store& store_;
   const auth::Sealer& sealer_;
-  const std::string http_allow_;
-  const std::vector<std::string> allowed_paths_;
+  const clients::DatabaseAccess permitted_;
 };
 
 }  // namespace runtime
