@@ -86,7 +86,8 @@ base::Result<store::ApprovalPosition> position_of(const std::optional<std::strin
   auto run = base::parse_run_id(std::string_view(*text).substr(0, space));
   if (!run) return base::malformed("next_token is not one of this list");
   position.run = *run;
-  position.task = std::stoll(text->substr(space + 1));
+  if (space == std::string::npos) return base::malformed("next_token is not one of this list");
+  position.task = TRY(number_in_cursor(std::string_view(*text).substr(space + 1)));
   return position;
 }
 

@@ -45,10 +45,11 @@ base::Error not_ours() {
 
 }  // namespace
 
-base::Result<std::int64_t> number_in_cursor(const std::string& position) {
+base::Result<std::int64_t> number_in_cursor(std::string_view position) {
   std::int64_t number = 0;
   auto read = std::from_chars(position.data(), position.data() + position.size(), number);
-  if (read.ec != std::errc() || read.ptr != position.data() + position.size()) return not_ours();
+  if (read.ec != std::errc() || read.ptr != position.data() + position.size() || number < 0)
+    return not_ours();
   return number;
 }
 

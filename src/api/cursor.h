@@ -14,7 +14,7 @@ std::string make_cursor(const Call& call, const std::string& position);
 base::Result<std::optional<std::string>> read_cursor(const Call& call,
                                                      const std::optional<std::string>& token);
 
-/// A position that is a number; `malformed` when it is none.
-base::Result<std::int64_t> number_in_cursor(const std::string& position);
+/// A position that is a number from 0 on; `malformed` when it is none.
+base::Result<std::int64_t> number_in_cursor(std::string_view position);
 
 }  // namespace api

@@ -89,7 +89,9 @@ base::Result<Reply> list_artifacts(const Call& call) {
     return {};
   }));
   auto all = artifacts_of(call, detail.row.run, TRY(task_records(call, detail)));
-  std::size_t first = std::min<std::size_t>(position ? std::stoull(*position) : 0, all.size());
+  std::size_t first = 0;
+  if (position) first = static_cast<std::size_t>(TRY(number_in_cursor(*position)));
+  first = std::min(first, all.size());
   std::size_t end = std::min(all.size(), first + static_cast<std::size_t>(query.limit));
   RunArtifactPage page;
   for (std::size_t i = first; i < end; ++i) page.items.push_back(std::move(all[i]));

@@ -30,7 +30,8 @@ base::Result<Reply> list_tasks(const Call& call) {
   base::RunId id = TRY(run_id_of(call));
   auto query = TRY(call.read_query<PageQuery>());
   std::optional<std::string> position = TRY(read_cursor(call, query.next_token));
-  std::size_t first = position ? std::stoull(*position) : 0;
+  std::size_t first = 0;
+  if (position) first = static_cast<std::size_t>(TRY(number_in_cursor(*position)));
   std::vector<engine::TaskRecord> tasks = TRY(tasks_of_run(call, id));
   std::size_t end = std::min(tasks.size(), first + static_cast<std::size_t>(query.limit));
   TaskRunPage page;

@@ -17,7 +17,12 @@ std::vector<base::FieldError> check(std::string_view type, const std::string& co
 }
 
 NodeContext context(std::string config) {
-  return {std::move(config), R"({"a":1})", R"({"p":2})", "/work", {"DAGY_RUN_ID=run_1"}};
+  return {.config = std::move(config),
+          .inputs = R"({"a":1})",
+          .parameters = R"({"p":2})",
+          .working_directory = "/work",
+          .artifact_directory = "/artifact",
+          .environment = {"DAGY_RUN_ID=run_1"}};
 }
 
 bool has(const std::vector<std::string>& list, const std::string& entry) {
@@ -53,7 +58,8 @@ TEST(Configs, UnknownFieldsAreRefused) {
 
 TEST(Configs, WhatIsNeededMustBeThere) {
   EXPECT_EQ(check("shell", "{}")[0].path, "/command");
-  EXPECT_EQ(check("python", "{}")[0].path, "/code");
+  EXPECT_EQ(check("python", "{}")[0].path, "");
+  EXPECT_EQ(check("python", R"({"code":"x","entrypoint":"m:f"})")[0].path, "");
   EXPECT_EQ(check("transform", "{}")[0].path, "/program");
   EXPECT_EQ(check("shell", R"({"command":""})").size(), 1u);
   EXPECT_EQ(check("shell", R"({"command":[]})").size(), 1u);
@@ -110,12 +116,25 @@ TEST(Python, TheResultComesOnItsOwnChannel) {
   auto prepared = python.prepare(context(R"({"code":"def main(a): return a"})"));
   ASSERT_TRUE(prepared);
   EXPECT_TRUE(prepared->process.result_channel);
-  EXPECT_EQ(prepared->process.stdin_data, "21\ndef main(a): return a{\"a\":1}");
+  EXPECT_EQ(prepared->process.stdin_data, "21 main\ndef main(a): return a{\"a\":1}");
   EXPECT_EQ(conclude(python, ended(0, R"({"result":[1]})"), "noise").output, "[1]");
   EXPECT_EQ(conclude(python, ended(0), "noise").failure.kind, "invalid_result");
   EXPECT_EQ(conclude(python, ended(0, "not json"), "").failure.kind, "invalid_result");
   EXPECT_EQ(conclude(python, ended(0, "{}"), "").failure.kind, "invalid_result");
   EXPECT_EQ(conclude(python, ended(5, R"({"result":1})"), "").failure.kind, "exit_code");
+}
+
+TEST(Python, AFunctionOfTheArtifact) {
+  const NodeType& python = *find("python");
+  auto process = python.prepare(context(R"({"entrypoint":"pkg.etl:Steps.run"})"))->process;
+  EXPECT_EQ(process.artifact_directory, "/artifact");
+  EXPECT_EQ(process.warm_code, "/artifact\npkg.etl");
+  EXPECT_EQ(process.stdin_data, "17 Steps.run\n/artifact\npkg.etl{\"a\":1}");
+  EXPECT_EQ(python.prepare(context(R"({"code":"x"})"))->process.artifact_directory, "");
+  for (const char* wrong : {"m", ":f", "m:", "m:f:g", "m..n:f", "1m:f", "m:f()", "m/n:f"})
+    EXPECT_EQ(check("python", std::string(R"({"entrypoint":")") + wrong + "\"}")[0].path,
+              "/entrypoint")
+        << wrong;
 }
 
 TEST(Python, StartsForkedUnlessItSaysOtherwise) {
