@@ -73,7 +73,7 @@ def test_create_read_list_change_delete(owner):
     assert made["port"] == 5432 and made["has_password"] and made["path"] is None
     assert owner.call(ONE, 200, path=at(made)).json == made
     assert made in [item for page in owner.pages(LIST, 2) for item in page]
-    changed = owner.call(PATCH, 200, path=at(made), body={"port": 6543, "name": fresh_name("pg")}).json
+    changed = owner.call(PATCH, 200, path=at(made), body={"port": 6543, "name": fresh_name("pg"), "password": SECRET}).json
     assert changed["port"] == 6543 and changed["has_password"] and changed["host"] == "db.example.org"
     emptied = owner.call(PATCH, 200, path=at(made), body={"password": ""}).json
     assert not emptied["has_password"]
@@ -113,6 +113,7 @@ def test_bad_fields_of_sqlite(owner, house, file):
     link.symlink_to("/etc")
     for change, path in (({}, "/path"), ({"path": "relative.db"}, "/path"), ({"path": "/etc/passwd"}, "/path"),
                          ({"path": f"{file.parent}/../../etc/passwd"}, "/path"), ({"path": f"{link}/x.db"}, "/path"),
+                         ({"path": str(house.server.data_dir / "dagy.db")}, "/path"),
                          ({"path": f"{file.parent}/none/x.db"}, "/path"), ({"path": str(file.parent)}, "/path"),
                          ({"path": str(file), "host": "h"}, "/host"), ({"path": str(file), "password": "p"}, "/password")):
         assert create(owner, 422, **base, **change).error_paths == {path}, change
@@ -161,6 +162,16 @@ def test_rows(owner, lite):
     assert output(owner, lite, "DELETE FROM t", fetch="none") == {"rows_affected": 1}
 
 
+def test_a_password_does_not_follow_a_change(owner):
+    made = create(owner, **dict(POSTGRES, name=fresh_name("pg"), password=SECRET)).json
+    for change in ({"host": "elsewhere"}, {"port": 1}, {"database": "x"}, {"user": "x"}, {"sslmode": "disable"}):
+        assert owner.call(PATCH, 422, path=at(made), body=change).error_paths == {"/password"}
+    assert owner.call(ONE, 200, path=at(made)).json == made
+    owner.call(PATCH, 200, path=at(made), body={"host": "elsewhere", "password": "another"})
+    bare = create(owner, **dict(POSTGRES, name=fresh_name("pg"))).json
+    owner.call(PATCH, 200, path=at(bare), body={"host": "elsewhere"})
+
+
 @pytest.mark.parametrize("value", [None, 0, -1, 2**63 - 1, -2**63, 1.5, 1e300, "", "text", "ünï\n\"'; DROP TABLE t", "x" * 4000])
 def test_values_come_back(owner, lite, value):
     assert output(owner, lite, "SELECT ?1 AS v", value, fetch="value") == value
@@ -184,6 +195,7 @@ def test_templates_reach_parameters_and_not_the_statement(owner, lite):
 @pytest.mark.parametrize("statement, words", [
     ("SELEC 1", "syntax"), ("SELECT * FROM none", "no such table"), ("SELECT 1; SELECT 2", "one statement"),
     ("SELECT ?1", "parameters"), ("", ""), ("  -- nothing", "empty"), ("ATTACH 'x.db' AS x", "not authorized"),
+    ("SELECT 1 AS id, 2 AS id", "named id"), ("SELECT CAST(x'ff' AS TEXT) AS t", "UTF-8"),
     ("SELECT load_extension('x')", ""), ("DETACH main", "not authorized"),
 ])
 def test_bad_statements(owner, lite, statement, words):
@@ -193,6 +205,12 @@ def test_bad_statements(owner, lite, statement, words):
         return
     error = failure(owner, lite, statement)
     assert error["kind"] == "sql" and words in error["message"]
+
+
+def test_numbers_that_do_not_fit(owner, lite):
+    assert output(owner, lite, "SELECT ?1 AS v", 1e-320, fetch="value") == 1e-320
+    error = failure(owner, lite, "SELECT ?1", 2**63)
+    assert error["kind"] == "sql" and "parameter 1" in error["message"]
 
 
 def test_limits(owner, lite):
@@ -292,6 +310,42 @@ def test_postgresql_statements(pg_owner, pg):
     error = failure(pg_owner, pg, "SELECT 1/0")
     assert error["kind"] == "sql" and "22012" in error["message"]
     assert "42601" in failure(pg_owner, pg, "SELECT 1; SELECT 2")["message"]
+    assert "COPY" in failure(pg_owner, pg, "COPY (SELECT 1) TO STDOUT")["message"]
+    assert "no columns" in failure(pg_owner, pg, "SELECT")["message"]
+    assert "named id" in failure(pg_owner, pg, "SELECT 1 AS id, 2 AS id")["message"]
+    odd = output(pg_owner, pg, """SELECT '{"a": 1, "a": 2}'::json AS j""", fetch="value")
+    assert odd == '{"a": 1, "a": 2}'
+
+
+def test_nothing_of_the_servers_own_goes_to_a_database(own_server, postgres, pg):
+    """A connection without a password sends none, whatever the server's environment has."""
+    server = own_server(DAGY_HTTP_ALLOW=f"{pg['host']}:{pg['port']}",
+                        PGPASSWORD=urllib.parse.unquote(postgres[1].password))
+    client = Client(server)
+    owner = client.with_token(client.login(servers.OWNER, servers.PASSWORD))
+    made = create(owner, **{name: pg[name] for name in ("name", "type", "host", "port", "database", "user")}).json
+    verdict = owner.call(TEST, 200, path=at(made), body={}).json
+    assert not verdict["connected"] and "password" in verdict["detail"]
+    assert failure(owner, made, "SELECT 1")["kind"] == "connection"
+
+
+def test_a_killed_server_leaves_no_statement(own_server, pg_owner, pg, postgres):
+    server = own_server(DAGY_HTTP_ALLOW=f"{pg['host']}:{pg['port']}")
+    client = Client(server)
+    owner = client.with_token(client.login(servers.OWNER, servers.PASSWORD))
+    made = create(owner, **{name: pg[name] for name in ("name", "type", "host", "port", "database", "user")},
+                  password=urllib.parse.unquote(postgres[1].password)).json
+    mark = fresh_name("orphan")
+    count = f"SELECT count(*) AS n FROM pg_stat_activity WHERE state = 'active' AND query LIKE '%{mark}%' AND pid <> pg_backend_pid()"
+    spec = flow([sql(made, f"SELECT pg_sleep(600) /* {mark} */")])
+    register(owner, spec)
+    owner.call("POST /runs", 202, body={"flow_name": spec["name"]})
+    eventually(lambda: output(pg_owner, pg, count, fetch="value") == 1)
+    server.process.kill()
+    server.process.wait()
+    server.process.stdout.close()
+    eventually(lambda: output(pg_owner, pg, count, fetch="value") == 0)
+    server.start()
 
 
 def test_a_stopped_task_cancels_its_statement(pg_owner, pg):

@@ -1,5 +1,7 @@
 """Reading flows: lists, filters, cursors, versions."""
 
+import base64
+
 import pytest
 
 from flows import flow, fresh_name, register, task
@@ -55,6 +57,18 @@ def test_a_flow_is_listed_once_with_its_newest_version(owner):
         register(owner, flow([task("a", description=str(i))], name=space, namespace=space))
     items = owner.call("GET /flows", 200, query={"namespace": space}).json["items"]
     assert [(item["flow_name"], item["flow_version"]) for item in items] == [(space, "3")]
+
+
+@pytest.mark.parametrize("position", ["x", "-1", "1e3", "99999999999999999999", ""])
+def test_a_position_that_somebody_made_up(owner, position):
+    """The binding of a cursor is no secret; what follows it must be read with care."""
+    name = fresh_name("flow")
+    for description in ("one", "two"):
+        register(owner, flow([task("a")], name=name, description=description))
+    token = owner.call(VERSIONS, 200, path={"flow_name": name}, query={"limit": 1}).json["next_token"]
+    binding = base64.urlsafe_b64decode(token + "=" * (-len(token) % 4))[:16]
+    forged = base64.urlsafe_b64encode(binding + position.encode()).decode().rstrip("=")
+    owner.call(VERSIONS, 400, path={"flow_name": name}, query={"next_token": forged})
 
 
 def test_pages_are_stable_under_inserts(owner):

@@ -195,12 +195,12 @@ def test_broken_rules_of_a_branch(owner, first, label, path):
     assert path in {each.removeprefix("/flow_spec") for each in refused_paths(owner, spec)}
 
 
-@pytest.mark.parametrize("kind", ["sql", "agent", "notify", "", "Shell"])
+@pytest.mark.parametrize("kind", ["agent", "notify", "", "Shell"])
 def test_unknown_node_types(owner, kind):
     answer = refuse(owner, flow([task("a", kind)]))
     assert answer.error_paths == {"/flow_spec/tasks/0/type"}
     if kind:
-        assert "noop, python, shell, http, transform" in answer.detail
+        assert "noop, python, shell, http, sql, transform" in answer.detail
 
 
 @pytest.mark.parametrize("spec, path", [
