@@ -26,10 +26,12 @@ class Machine {
         objects(directory.file("objects")),
         plans(*store, nodes::catalog()),
         evaluator(*store, objects, plans, clock),
+        sealer(*auth::Sealer::open(directory.file("master.key"), random)),
+        connections(*store, sealer, {}),
         artifacts(directory.file("artifacts"), *store, objects),
         attempts(host(directory.path()),
-                 std::make_unique<net::HttpClient>(net::HttpClientOptions{}), evaluator, objects,
-                 artifacts, clock, {directory.file("work"), {}}),
+                 std::make_unique<net::HttpClient>(net::HttpClientOptions{}), evaluator,
+                 connections, objects, artifacts, clock, {directory.file("work"), {}}),
         shard(*store, attempts, clock, nodes::catalog(), {}),
         loop(shard, clock) {
     attempts.report_to(loop);
@@ -77,6 +79,9 @@ class Machine {
   store::ObjectDirectory objects;
   PlanCache plans;
   Evaluator evaluator;
+  base::SystemRandom random;
+  auth::Sealer sealer;
+  Connections connections;
   store::ArtifactFiles artifacts;
   Attempts attempts;
   Shard shard;

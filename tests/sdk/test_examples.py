@@ -82,9 +82,15 @@ def test_every_example_is_run():
         "debian_inventory", *(name for name, _, _ in CASES)}
 
 
+ANSWER_BYTES_MAX = 4096  # of an output in GET /runs/{run_id}
+
+
 def inventory(run, directory):
     """The result without what is this run's own: its directories."""
-    found = shown(run, left_out={"snapshot", "parse"})  # paths; too large for an answer
+    too_large = {each["task_id"] for each in run["task_runs"]
+                 if len(json.dumps(each["output"], ensure_ascii=False)) > ANSWER_BYTES_MAX
+                 or each.get("output_ref")}
+    found = shown(run, left_out={"snapshot"} | too_large)  # paths
     return json.loads(json.dumps(found).replace(str(directory), "DIR"))
 
 
