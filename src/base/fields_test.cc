@@ -163,13 +163,18 @@ TEST(Fields, DescribesItselfAsASchema) {
             R"("description":"its name"})");
   EXPECT_EQ(at("/properties/note"),
             R"({"anyOf":[{"type":"string","minLength":2,"maxLength":5},{"type":"null"}]})");
-  EXPECT_EQ(at("/properties/height"), R"({"type":"number","minimum":0,"maximum":3})");
+  // Null counts as absent.
+  auto nullable = [](const std::string& schema, const std::string& more = "") {
+    return R"({"anyOf":[{)" + schema + R"(},{"type":"null"}])" + more + '}';
+  };
+  EXPECT_EQ(at("/properties/height"), nullable(R"("type":"number","minimum":0,"maximum":3)"));
   EXPECT_EQ(at("/properties/colour"),
-            R"({"type":"string","enum":["red","green"],"default":"red"})");
-  EXPECT_EQ(at("/properties/wheels"),
-            R"({"type":"array","maxItems":2,"items":{"$ref":"#/components/schemas/Wheel"}})");
+            nullable(R"("type":"string","enum":["red","green"])", R"(,"default":"red")"));
+  EXPECT_EQ(
+      at("/properties/wheels"),
+      nullable(R"("type":"array","maxItems":2,"items":{"$ref":"#/components/schemas/Wheel"})"));
   EXPECT_EQ(at("/properties/loads"),
-            R"({"type":"object","additionalProperties":{"type":"integer"}})");
+            nullable(R"("type":"object","additionalProperties":{"type":"integer"})"));
   EXPECT_EQ(refs, SchemaRefs{&Wheel::fields()});
 }
 

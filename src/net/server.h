@@ -87,7 +87,7 @@ using ErrorPage = std::function<Response(int status, std::string_view message)>;
 
 struct ServerOptions {
   std::string address = "127.0.0.1";
-  std::uint16_t port = 8000;  // 0: any free port, see port()
+  std::uint16_t port = 8000;              // 0: any free port, see port()
   std::shared_ptr<const TlsContext> tls;  // null: plain HTTP
   int loop_threads = 1;
   std::size_t workers = base::limits::request_workers;

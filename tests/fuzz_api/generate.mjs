@@ -354,7 +354,7 @@ function text({ format, pattern, minLength = 0, maxLength = 40 }) {
     return fc.date({ min, max, noInvalidDate: true }).map((date) => date.toISOString());
   }
   if (pattern)
-    return fc.stringMatching(new RegExp(pattern), { maxLength: Math.max(minLength, 40) });
+    return fc.stringMatching(new RegExp(pattern), { maxLength: Math.max(minLength, 64) });
   return fc.string({
     unit: "grapheme",
     minLength,

@@ -20,7 +20,14 @@ const weights = {
   rerunRuns: 4,
   redriveRunFailures: 4,
 };
-const neverAccepted = {}; // operation: why no request can have a 2xx
+// Operation: why no request can have a 2xx.
+const neverAccepted = {
+  createConnection: "its type says which fields it must have and may not have",
+  uploadPart: "the URL is signed",
+  download: "the URL is signed",
+  completeUpload: "all parts must have been uploaded",
+  abortUpload: "upload_id and key must be those of one upload",
+};
 const acceptanceMin = 100; // faultless requests after which one must have been accepted
 
 const { values: options } = parseArgs({

@@ -81,13 +81,20 @@ export class World {
     }
   }
 
-  // Runs that wait, of a flow of their own: requests cancel runs and archive flows all the time.
+  // Runs that wait, of a flow of their own, and a connection: requests cancel runs and archive flows all the time.
   async seedLive() {
     const name = `waiting_${++this.seeded}`;
     const tasks = [{ id: "a", type: "approval", config: { message: "Shall it be?" } }];
     await this.call("POST", "/flows", { flow_spec: { name, tasks } });
     for (let i = 0; i < liveRuns; ++i) await this.call("POST", "/runs", { flow_name: name });
     await this.call("GET", "/approvals");
+    await this.call("POST", "/connections", {
+      name,
+      type: "postgresql",
+      host: "127.0.0.1", // refused when it is called: no address of the outside
+      database: "none",
+      user: "nobody",
+    });
   }
 
   // Keeps the objects of an answer that have a name some request asks for.
