@@ -137,14 +137,16 @@ void RunDisplay::end(base::JsonView run) {
   rest();
   erase_status();
   std::string status = text_member(run, "status");
-  std::int64_t succeeded = 0;
+  std::int64_t count = 0, succeeded = 0;  // of tasks: elements are part of theirs
   if (auto tasks = run.find("task_runs"); tasks && tasks->is_array())
-    for (base::JsonView task : tasks->elements())
-      succeeded +=
-          text_member(task, "status") == "SUCCEEDED" && text_member(task, "map_index").empty();
+    for (base::JsonView task : tasks->elements()) {
+      bool is_element = !text_member(task, "map_index").empty();
+      count += !is_element;
+      succeeded += !is_element && text_member(task, "status") == "SUCCEEDED";
+    }
   std::string seconds = seconds_between(run, "started_at", "finished_at");
   fmt::print(stream_, "{}{}, {} of {} tasks succeeded\n", paint(status, status),
-             seconds.empty() ? "" : " after " + seconds, succeeded, text_member(run, "task_count"));
+             seconds.empty() ? "" : " after " + seconds, succeeded, count);
   if (std::string error = error_text(run); !error.empty())
     fmt::print(stream_, "{}\n", printable(error));
 }

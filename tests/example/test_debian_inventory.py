@@ -17,7 +17,7 @@ import pytest
 import server as servers
 
 REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
-FLOW = REPOSITORY / "examples" / "debian_inventory" / "flow.json"
+FLOW = REPOSITORY / "examples" / "debian_inventory" / "flow.py"
 STATUS = pathlib.Path("/var/lib/dpkg/status")
 RUN_SECONDS = 120
 FIELD, RECORD = "\x1f", "\x1e"
