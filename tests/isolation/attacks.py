@@ -10,8 +10,9 @@ working directory and process ids, and directories outside.
 
 def read_the_data_directory(place):
     import os
-    got = [name for name in os.listdir(place["data_dir"]) if name != "work"]
-    for name in ("dagy.db", "server.lock", "spawner.lock", "objects"):
+    shown = ("work", "sdk")  # what tasks work in, and import
+    got = [name for name in os.listdir(place["data_dir"]) if name not in shown]
+    for name in ("dagy.db", "server.lock", "spawner.lock", "objects", "master.key", "artifacts"):
         if os.path.exists(os.path.join(place["data_dir"], name)):
             got.append(name)
     return got
