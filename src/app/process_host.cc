@@ -4,6 +4,7 @@
 
 #include <filesystem>
 #include <fstream>
+#include <iterator>
 
 #include "base/log.h"
 #include "exec/python_sdk.h"
@@ -19,11 +20,16 @@ std::string own_path() {
   return n > 0 ? std::string(buffer, static_cast<std::size_t>(n)) : "dagy";
 }
 
+bool holds(const std::string& path, std::string_view content) {
+  std::ifstream file(path, std::ios::binary);
+  return std::string(std::istreambuf_iterator<char>(file), {}) == content;
+}
+
 // Under another name first, so that what is there is whole. Tasks may read it and no more.
 base::Result<> place_sdk(const DataDirectory& directory) {
   namespace fs = std::filesystem;
   std::string path = sdk_path(directory);
-  if (path.empty()) return {};
+  if (path.empty() || holds(path, exec::python_sdk_zip())) return {};
   std::string draft = path + ".new";
   std::error_code error;
   fs::create_directory(fs::path(path).parent_path(), error);
