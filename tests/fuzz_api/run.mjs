@@ -22,13 +22,14 @@ const weights = {
 };
 // Operation: why no request can have a 2xx.
 const neverAccepted = {
+  resumeRun: "few runs are paused at any time",
   createConnection: "its type says which fields it must have and may not have",
   uploadPart: "the URL is signed",
   download: "the URL is signed",
   completeUpload: "all parts must have been uploaded",
   abortUpload: "upload_id and key must be those of one upload",
 };
-const acceptanceMin = 100; // faultless requests after which one must have been accepted
+const acceptanceMin = 500; // faultless requests after which one must have been accepted
 
 const { values: options } = parseArgs({
   options: {
