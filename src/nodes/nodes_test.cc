@@ -39,9 +39,9 @@ exec::ProcessEnd ended(int code, std::string result = "") {
 TEST(Catalog, ListsWhatIsBuilt) {
   std::vector<std::string_view> types;
   for (const model::NodeTypeInfo& info : catalog()) types.push_back(info.type);
-  EXPECT_EQ(types, (std::vector<std::string_view>{"noop", "python", "shell", "http", "sql",
-                                                  "transform", "branch", "delay", "approval",
-                                                  "subflow"}));
+  EXPECT_EQ(types,
+            (std::vector<std::string_view>{"noop", "python", "shell", "http", "sql", "transform",
+                                           "branch", "delay", "approval", "subflow"}));
   EXPECT_EQ(find("agent"), nullptr);
 }
 
