@@ -151,10 +151,7 @@ base::Result<Reply> list_keys(const Call& call) {
     return {};
   }));
   KeyPage page;
-  if (keys.size() > limit) {
-    keys.resize(limit);
-    page.next_token = make_cursor(call, keys.back().key_id);
-  }
+  page.next_token = cut_page(call, keys, limit, [](const auto& last) { return last.key_id; });
   for (const auth::ApiKey& key : keys)
     page.items.push_back({key.key_id, key.name, key.key_prefix, list_of(key.scopes), key.created_at,
                           key.last_used_at, key.expires_at});

@@ -102,11 +102,9 @@ base::Result<Reply> list_approvals(const Call& call) {
     return {};
   }));
   ApprovalPage page;
-  if (rows.size() > limit) {
-    rows.resize(limit);
-    page.next_token =
-        make_cursor(call, fmt::format("{} {}", to_string(rows.back().run), rows.back().task));
-  }
+  page.next_token = cut_page(call, rows, limit, [](const auto& last) {
+    return fmt::format("{} {}", to_string(last.run), last.task);
+  });
   for (const store::ApprovalRow& row : rows) page.items.push_back(to_view(row));
   return json_reply(200, page);
 }

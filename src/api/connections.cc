@@ -268,10 +268,8 @@ base::Result<Reply> list_connections(const Call& call) {
     return {};
   }));
   ConnectionPage page;
-  if (rows.size() > limit) {
-    rows.resize(limit);
-    page.next_token = make_cursor(call, rows.back().connection_id);
-  }
+  page.next_token =
+      cut_page(call, rows, limit, [](const auto& last) { return last.connection_id; });
   for (const store::ConnectionRow& row : rows)
     page.items.push_back(view_of(row, TRY(public_access(row))));
   return json_reply(200, page);

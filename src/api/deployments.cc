@@ -106,10 +106,8 @@ base::Result<Reply> list_deployments(const Call& call) {
     return {};
   }));
   DeploymentPage page;
-  if (rows.size() > limit) {
-    rows.resize(limit);
-    page.next_token = make_cursor(call, rows.back().deployment_id);
-  }
+  page.next_token =
+      cut_page(call, rows, limit, [](const auto& last) { return last.deployment_id; });
   for (const store::DeploymentRow& row : rows) page.items.push_back(view_of(row));
   return json_reply(200, page);
 }

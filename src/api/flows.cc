@@ -245,10 +245,7 @@ base::Result<Reply> list_flows(const Call& call) {
     return {};
   }));
   FlowPage page;
-  if (rows.size() > limit) {
-    rows.resize(limit);
-    page.next_token = make_cursor(call, rows.back().workflow_id);
-  }
+  page.next_token = cut_page(call, rows, limit, [](const auto& last) { return last.workflow_id; });
   for (const store::FlowVersionRow& row : rows) page.items.push_back(summary_of(row));
   return json_reply(200, page);
 }
@@ -266,10 +263,8 @@ base::Result<Reply> list_versions(const Call& call) {
     return {};
   }));
   VersionPage page;
-  if (rows.size() > limit) {
-    rows.resize(limit);
-    page.next_token = make_cursor(call, std::to_string(rows.back().serial));
-  }
+  page.next_token =
+      cut_page(call, rows, limit, [](const auto& last) { return std::to_string(last.serial); });
   for (const store::FlowVersionRow& row : rows) page.items.push_back(version_summary_of(row));
   return json_reply(200, page);
 }

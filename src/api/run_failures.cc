@@ -95,10 +95,8 @@ base::Result<Reply> list_failures(const Call& call) {
     return {};
   }));
   FailurePage page;
-  if (groups.size() > limit) {
-    groups.resize(limit);
-    page.next_token = make_cursor(call, to_string(groups.back().last.run.id));
-  }
+  page.next_token =
+      cut_page(call, groups, limit, [](const auto& last) { return to_string(last.last.run.id); });
   for (const store::FailureGroup& group : groups) page.items.push_back(to_view(group));
   return json_reply(200, page);
 }

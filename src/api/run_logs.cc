@@ -89,10 +89,8 @@ base::Result<Reply> read_logs(const Call& call) {
   });
   if (is_new) names = TRY(task_run_names(call, row));  // elements came to be in between
   LogPage page;
-  if (lines.size() > limit) {
-    lines.resize(limit);
-    page.next_token = make_cursor(call, print(lines.back().position));
-  }
+  page.next_token =
+      cut_page(call, lines, limit, [](const auto& last) { return print(last.position); });
   for (const store::LogLineRow& line : lines)
     page.items.push_back(
         log_line_view(line.position, id, names.at(line.task), line.attempt, line.record));

@@ -292,10 +292,8 @@ base::Result<Reply> list_runs(const Call& call) {
     return {};
   }));
   RunPage page;
-  if (rows.size() > limit) {
-    rows.resize(limit);
-    page.next_token = make_cursor(call, to_string(rows.back().run.id));
-  }
+  page.next_token =
+      cut_page(call, rows, limit, [](const auto& last) { return to_string(last.run.id); });
   for (const store::RunRow& row : rows) page.items.push_back(summary_of(row));
   return json_reply(200, page);
 }

@@ -8,6 +8,7 @@
 #include <charconv>
 #include <memory>
 
+#include "base/ascii.h"
 #include "base/base64.h"
 #include "base/limits.h"
 #include "base/utf8.h"
@@ -40,9 +41,9 @@ enum : Oid {
   jsonb_type = 3802
 };
 
-std::string trimmed(std::string_view text) {
-  while (!text.empty() && (text.back() == '\n' || text.back() == ' ')) text.remove_suffix(1);
-  return std::string(text);
+// A message of libpq.
+std::string message_of(const char* text) {
+  return std::string(base::trimmed(text));
 }
 
 // The addresses of the host that may be called.
@@ -109,7 +110,8 @@ base::Result<Session> connect(const DatabaseAccess& access, SqlFailure& failure)
                           nullptr};
   Session session(pq().connectdb_params(names, values, /*expand_dbname=*/0), pq().finish);
   if (session && pq().status(session.get()) == CONNECTION_OK) return session;
-  failure = {"connection", trimmed(session ? pq().error_message(session.get()) : "out of memory")};
+  failure = {"connection",
+             message_of(session ? pq().error_message(session.get()) : "out of memory")};
   return base::unavailable(failure.message);
 }
 
@@ -207,7 +209,7 @@ void cancel_statement(int) {
 
 SqlFailure refused(const PGresult* result) {
   const char* state = pq().result_error_field(result, PG_DIAG_SQLSTATE);
-  std::string message = trimmed(pq().result_error_message(result));
+  std::string message = message_of(pq().result_error_message(result));
   return {"sql", state == nullptr ? message : fmt::format("{} (SQLSTATE {})", message, state)};
 }
 
@@ -246,7 +248,7 @@ std::optional<SqlFailure> run_on_postgresql(const SqlTask& task, RowSink& rows) 
       return SqlFailure{"sql", "the statement is empty"};
     default:
       if (pq().status(session->get()) != CONNECTION_OK)
-        return SqlFailure{"connection", trimmed(pq().error_message(session->get()))};
+        return SqlFailure{"connection", message_of(pq().error_message(session->get()))};
       return refused(answer.get());
   }
   std::string_view affected = pq().cmd_tuples(answer.get());

@@ -54,15 +54,9 @@ std::string gzip(std::string_view bytes) {
 
 namespace {
 
-std::string_view trimmed(std::string_view text) {
-  while (!text.empty() && (text.front() == ' ' || text.front() == '\t')) text.remove_prefix(1);
-  while (!text.empty() && (text.back() == ' ' || text.back() == '\t')) text.remove_suffix(1);
-  return text;
-}
-
 std::string_view take_until(std::string_view& text, char separator) {
   std::size_t end = std::min(text.find(separator), text.size());
-  std::string_view part = trimmed(text.substr(0, end));
+  std::string_view part = base::trimmed(text.substr(0, end));
   text.remove_prefix(std::min(end + 1, text.size()));
   return part;
 }

@@ -7,6 +7,7 @@
 #include <charconv>
 #include <optional>
 
+#include "base/ascii.h"
 #include "base/limits.h"
 
 namespace net {
@@ -35,12 +36,6 @@ bool has_prefix(const Address& address, const Address& network, int bits) {
   return true;
 }
 
-std::string_view trimmed(std::string_view text) {
-  std::size_t begin = std::min(text.find_first_not_of(" \t"), text.size());
-  text.remove_prefix(begin);
-  return text.substr(0, text.find_last_not_of(" \t") + 1);
-}
-
 // "1.2.3.4:567" and "[::1]:567" are written by some proxies.
 std::string_view without_port(std::string_view text) {
   if (text.starts_with('[') && text.find(']') != text.npos)
@@ -53,9 +48,9 @@ std::string_view without_port(std::string_view text) {
 
 base::Result<TrustedProxies> TrustedProxies::create(std::string_view text) {
   TrustedProxies proxies;
-  while (!trimmed(text).empty()) {
+  while (!base::trimmed(text).empty()) {
     std::size_t end = std::min(text.find(','), text.size());
-    std::string_view entry = trimmed(text.substr(0, end));
+    std::string_view entry = base::trimmed(text.substr(0, end));
     text.remove_prefix(std::min(end + 1, text.size()));
     std::size_t slash = entry.find('/');
     std::string_view host = entry.substr(0, slash);
@@ -96,7 +91,7 @@ std::string TrustedProxies::client_of(const Request& request) const {
       std::size_t comma = list.rfind(',');
       std::string_view entry = comma == list.npos ? list : list.substr(comma + 1);
       list = comma == list.npos ? std::string_view() : list.substr(0, comma);
-      std::string_view address = without_port(trimmed(entry));
+      std::string_view address = without_port(base::trimmed(entry));
       if (!parse_address(address)) return client;
       client = address;
       if (!trusts(client)) return client;

@@ -1,6 +1,4 @@
 """Each example in this process and on a real server: the same states, outputs and errors.
-
-DAGY_SDK_WITHOUT_SERVER=1 leaves the server out, for one that takes no artifacts.
 """
 
 import importlib.util
@@ -14,7 +12,6 @@ import server as servers
 from dagy import DagyClient, Flow, deploy, run_local
 
 EXAMPLES = pathlib.Path(__file__).resolve().parents[2] / "examples"
-WITHOUT_SERVER = os.environ.get("DAGY_SDK_WITHOUT_SERVER") == "1"
 
 CASES = [
     ("fan_out", {}, "SUCCEEDED"), ("fan_out", {"texts": []}, "SUCCEEDED"),
@@ -51,8 +48,6 @@ def shown(run, left_out=()):
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory):
-    if WITHOUT_SERVER:
-        pytest.skip("DAGY_SDK_WITHOUT_SERVER")
     base = tmp_path_factory.getbasetemp()
     base.chmod(0o777)  # tasks have a user of their own
     with servers.Server(tmp_path_factory.mktemp("server"), DAGY_ALLOWED_PATHS=base) as started:
