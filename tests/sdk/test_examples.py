@@ -1,9 +1,7 @@
-"""Each example in this process and on a real server: the same states, outputs and errors.
-"""
+"""Each example in this process and on a real server: the same states, outputs and errors."""
 
 import importlib.util
 import json
-import os
 import pathlib
 
 import pytest
